@@ -1,0 +1,84 @@
+"""The command line: ``python -m scoring test``."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from scoring.client import StackError, services_of_stack
+from scoring.mnist.data import DigitsError, held_out, load, parse_seed
+from scoring.report import Sample, as_json, ask, problems, show
+
+EXIT_CODES = """exit codes:
+  0  the services answered alike (a digit that the model misreads is marked)
+  1  a service failed, or the services differ
+  2  nothing was sent: wrong arguments, no such stack, no services, no digits"""
+# Where no terminal says how wide it is, a line a service is wanted, by readers and by grep.
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run a command; returns the exit code.
+
+    Raises:
+        SystemExit: wrong arguments (2), or help was asked for (0).
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        pixels, labels = load(options.digits) if options.digits else held_out()
+        seed = secrets.randbelow(2**32) if options.seed is None else options.seed
+        sample = Sample.draw(pixels, labels, options.count, seed)
+        services = services_of_stack(options.stack, environ=environ)
+    except (DigitsError, StackError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    answers = [ask(service, sample) for service in services]
+    if options.json:
+        print(as_json(sample, answers))
+    else:
+        show(_console(environ), sample, answers)
+    found = problems(answers)
+    sys.stdout.flush()
+    for problem in found:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _console(environ: Mapping[str, str]) -> Console:
+    # rich honours NO_COLOR and COLUMNS, and writes plain text where standard output is no terminal.
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in environ:
+        console.width = WIDTH_WITHOUT_TERMINAL
+    return console
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m scoring", description="Try out deployed scoring services.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    test = commands.add_parser(
+        "test",
+        help="send the same random held-out digits to all services of a stack and compare their answers",
+        description="Send the same random held-out MNIST digits to all services of a stack, draw the\n"
+        "digits, and show in a table what each service reads in them.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    test.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
+    test.add_argument("--count", type=int, default=5, metavar="N", help="number of digits (default: %(default)s)")
+    test.add_argument("--seed", type=parse_seed, metavar="N", help="choose the same digits again (default: others)")
+    test.add_argument("--json", action="store_true", help="print one JSON object instead of the table and the digits")
+    test.add_argument(
+        "--digits",
+        type=Path,
+        metavar="PATH",
+        help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,212 @@
+"""The client's view of deployed services: call one, ask for its state, and find those of a Pulumi stack."""
+
+import ipaddress
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+
+PROJECT = Path(__file__).resolve().parent.parent
+CONNECT_TIMEOUT = 5.0
+FIX = "run `make up` to deploy the services"
+
+
+class ServiceError(RuntimeError):
+    """A call that brought no result: refused, timed out, answered with an error or with something that is not JSON.
+
+    Attributes:
+        status: the answer's HTTP status, None when there was no answer.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class StackError(RuntimeError):
+    """A stack whose services cannot be read; the message says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Webservice:
+    """A deployed web service.
+
+    Attributes:
+        name: the service's name.
+        scoring_uri: where to POST input data; its path ends in ``/score``.
+        timeout: seconds that an answer may take, beyond the 5 s that connecting may.
+        style: what it was deployed from, as far as the stack says: model file, registered model or image.
+        image: reference of the image that it runs.
+        image_id: that image's id.
+        models: references of the models in it.
+
+    Raises:
+        ValueError: the scoring URI is not one.
+    """
+
+    name: str
+    scoring_uri: str
+    timeout: float = 60.0
+    style: str = ""
+    image: str = ""
+    image_id: str = ""
+    models: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.scoring_uri)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.endswith("/score"):
+            raise ValueError(
+                f"service {self.name}: scoring URI {self.scoring_uri!r} must be http(s)://HOST[:PORT][/PREFIX]/score"
+            )
+
+    @property
+    def swagger_uri(self) -> str:
+        """Where the service describes its input and output."""
+        return self._beside_score("swagger.json")
+
+    def run(self, input_data: bytes | str) -> object:
+        """Score input data (JSON text) and return the decoded JSON of the answer.
+
+        Raises:
+            ServiceError: no answer, an answer other than 2xx, or one that is not JSON.
+        """
+        body = input_data.encode() if isinstance(input_data, str) else input_data
+        answer = self._request("POST", self.scoring_uri, body)
+        where = f"{self.name}: POST {self.scoring_uri}"
+        if not 200 <= answer.status_code < 300:
+            raise ServiceError(f"{where} answered {answer.status_code}: {_message(answer)}", answer.status_code)
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise ServiceError(
+                f"{where} answered {answer.status_code} with something that is not JSON: {_start(answer.text)}",
+                answer.status_code,
+            ) from error
+
+    def state(self) -> str:
+        """``Healthy`` when a GET of the service's root is answered with 200, as it is once loaded, else ``Unhealthy``."""
+        try:
+            answer = self._request("GET", self._beside_score(""))
+        except ServiceError:
+            return "Unhealthy"
+        return "Healthy" if answer.status_code == 200 else "Unhealthy"
+
+    def _beside_score(self, name: str) -> str:
+        parts = urlsplit(self.scoring_uri)
+        return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("score") + name, "", ""))
+
+    def _request(self, method: str, uri: str, body: bytes | None = None) -> requests.Response:
+        where = f"{self.name}: {method} {uri}"
+        with requests.Session() as session:
+            # A proxy cannot reach this machine's loopback, though HTTP_PROXY may be set without a NO_PROXY.
+            session.trust_env = not _is_loopback(urlsplit(uri).hostname or "")
+            try:
+                return session.request(
+                    method,
+                    uri,
+                    data=body,
+                    headers={"Content-Type": "application/json"} if body is not None else {},
+                    timeout=(CONNECT_TIMEOUT, self.timeout),
+                    allow_redirects=False,
+                )
+            except requests.Timeout as error:
+                late = CONNECT_TIMEOUT if isinstance(error, requests.ConnectTimeout) else self.timeout
+                raise ServiceError(f"{where} had no answer within {late:g} s") from error
+            except requests.RequestException as error:
+                raise ServiceError(f"{where} could not be reached: {_cause(error)}; {FIX}") from error
+
+
+def services_of_stack(
+    stack: str | None = None, project: Path = PROJECT, environ: Mapping[str, str] = os.environ
+) -> list[Webservice]:
+    """The services that a stack's output ``services`` names, sorted by name.
+
+    Args:
+        stack: the stack's name; None for the selected one.
+        project: the folder with ``Pulumi.yaml``.
+        environ: the environment of the Pulumi CLI, which must be on its PATH.
+
+    Raises:
+        StackError: no Pulumi CLI, no such stack, or no services in it.
+    """
+    name = f"stack {stack}" if stack else "the selected stack"
+    command = ["pulumi", "stack", "output", "--json", "--show-secrets=false", "--non-interactive"]
+    command += ["--stack", stack] if stack else []
+    try:
+        done = subprocess.run(
+            command,
+            cwd=project,
+            env={"PULUMI_SKIP_UPDATE_CHECK": "true", **environ},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise StackError(
+            "there is no pulumi on PATH; run `source .toolchain/env`, or `make up` if there is no such file"
+        ) from error
+    if done.returncode != 0:
+        raise StackError(f"{name} cannot be read: {_last_error(done.stderr)}; {FIX}")
+    return _services(name, done.stdout)
+
+
+def _services(stack: str, output: str) -> list[Webservice]:
+    try:
+        services = [
+            Webservice(
+                name,
+                service["scoringUri"],
+                style=service.get("style", ""),
+                image=service.get("image", ""),
+                image_id=service.get("imageId", ""),
+                models=tuple(service.get("models", ())),
+            )
+            for name, service in sorted((json.loads(output).get("services") or {}).items())
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StackError(
+            f"the output `services` of {stack} is not an object of services with a scoringUri each ({error!r}); {FIX}"
+        ) from error
+    if not services:
+        raise StackError(f"{stack} has no services; {FIX}")
+    return services
+
+
+def _message(answer: requests.Response) -> str:
+    """What an error answer says: its ``message`` where it has one, else the start of its text."""
+    try:
+        message = answer.json()["message"]
+    except (ValueError, KeyError, TypeError):
+        message = answer.text
+    return _start(str(message))
+
+
+def _start(text: str, limit: int = 500) -> str:
+    text = text.strip()
+    return (text if len(text) <= limit else text[:limit] + " ...") or "(nothing)"
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost exception's text: requests and urllib3 wrap the operating system's plain words thrice."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return str(error)
+
+
+def _last_error(stderr: str) -> str:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error:")] or lines or ["pulumi gave no reason"]
+    return errors[-1].removeprefix("error:").strip()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,1 @@
+"""The MNIST sample: real digits, training, scoring scripts and the packages that they need."""
