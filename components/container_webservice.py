@@ -1,0 +1,209 @@
+"""`ContainerWebservice`: a model served over HTTP from a container, in the three styles of deployment."""
+
+import asyncio
+from pathlib import Path
+
+import pulumi
+import pulumi_docker as docker
+from typing_extensions import NotRequired, TypedDict
+
+from components import daemon, dockerfile, limits, readiness, service_config
+from components.image_config import ImageConfigArgs
+from components.model_artifact import ModelArtifact, ModelArtifactArgs
+from components.reporting import apply_reporting, problems_reported
+from components.scoring_image import ScoringImage, ScoringImageArgs
+
+
+class ContainerWebserviceArgs(TypedDict):
+    """What to deploy: exactly one of model_paths, models and image; and how to run it."""
+
+    service_name: NotRequired[str]
+    """Name of the service: 3 to 32 lower-case letters, digits and dashes, starting with a letter. Default: the
+    resource's name."""
+    model_paths: NotRequired[list[str]]
+    """Style 1, from model files: paths of files or folders, each registered under its own name."""
+    models: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
+    """Style 2, from registered models: their references."""
+    image: NotRequired[pulumi.Input[str]]
+    """Style 3, from an image: its reference."""
+    image_config: NotRequired[ImageConfigArgs]
+    """How the image is made, in styles 1 and 2."""
+    cpu_cores: NotRequired[float]
+    """CPU cores that the container may use, e.g. 0.5. Default: 0.1."""
+    memory_gb: NotRequired[float]
+    """Memory that the container may use, in GiB. Default: 0.5."""
+    tags: NotRequired[dict[str, str]]
+    """Tags of the service, as labels of the container."""
+    properties: NotRequired[dict[str, str]]
+    """Properties of the service, as labels of the container."""
+    description: NotRequired[str]
+    """Description of the service, as a label of the container."""
+    environment: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
+    """Environment variables of the container. Docker shows them to whoever may inspect the container."""
+    port: NotRequired[int]
+    """Host port. Default: 0, Docker chooses a free one."""
+    bind_address: NotRequired[str]
+    """Host address that the port is published on. Default: '127.0.0.1', this machine only."""
+    stop_grace_seconds: NotRequired[int]
+    """Seconds that a stopped container has to finish its requests. Default: 30."""
+    wait_timeout: NotRequired[int]
+    """Seconds that the service may take to become ready. Default: 300."""
+    keep_locally: NotRequired[bool]
+    """Whether models and images that this service makes outlive it in the daemon. Default: false."""
+    docker_host: NotRequired[str]
+    """Address of the Docker daemon to ask, when the provider is given another than the environment names."""
+
+
+class ContainerWebservice(pulumi.ComponentResource):
+    """A web service: a hardened container that answers `/score`, ready when its creation is reported."""
+
+    service_name: pulumi.Output[str]
+    """Name of the service."""
+    state: pulumi.Output[str]
+    """State of the service: 'Healthy', or its creation fails."""
+    scoring_uri: pulumi.Output[str]
+    """Where to POST data to be scored."""
+    swagger_uri: pulumi.Output[str]
+    """Where the service describes its interface."""
+    image: pulumi.Output[str]
+    """Reference of the image that runs."""
+    image_id: pulumi.Output[str]
+    """Id of the image that runs."""
+    container_id: pulumi.Output[str]
+    """Id of the container."""
+
+    def __init__(self, name: str, args: ContainerWebserviceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("model-webservice:index:ContainerWebservice", name, {}, opts)
+        with problems_reported(name):
+            config = service_config.check(name, args)
+            host = daemon.connect(args.get("docker_host", ""))
+            service_config.check_port_free(config, host)
+        self.image = self._image(name, config, args)
+        container = self._container(name, config, args, self.image, host)
+        address = service_config.public_address(config.bind_address, host.host)
+        timeout = config.wait_timeout
+
+        async def ready(container_id: str) -> str:
+            seen = readiness.DockerContainer(host.client, container_id)
+            if pulumi.runtime.is_dry_run():
+                return await asyncio.to_thread(readiness.state_of, seen)
+            return await wait(seen, config.name, timeout, container)
+
+        self.state = apply_reporting(container.id, name, ready)
+        port = container.ports.apply(lambda ports: ports[0].external if ports else 0)
+        base = pulumi.Output.all(address, port, self.state).apply(lambda seen: f"http://{seen[0]}:{seen[1]}")
+        self.service_name = pulumi.Output.from_input(config.name)
+        self.scoring_uri = pulumi.Output.format("{0}/score", base)
+        self.swagger_uri = pulumi.Output.format("{0}/swagger.json", base)
+        self.image_id = container.image
+        self.container_id = container.id
+        self.register_outputs(
+            {
+                "serviceName": self.service_name,
+                "state": self.state,
+                "scoringUri": self.scoring_uri,
+                "swaggerUri": self.swagger_uri,
+                "image": self.image,
+                "imageId": self.image_id,
+                "containerId": self.container_id,
+            }
+        )
+
+    def _image(
+        self, name: str, config: service_config.ServiceConfig, args: ContainerWebserviceArgs
+    ) -> "pulumi.Output[str]":
+        """Return the reference of the image to run, made by the children that the style asks for."""
+        if config.style is service_config.Style.IMAGE:
+            return pulumi.Output.from_input(args["image"])
+        keep, docker_host = args.get("keep_locally", False), args.get("docker_host", "")
+        opts = pulumi.ResourceOptions(parent=self)
+        references: pulumi.Input[list[pulumi.Input[str]]] = args.get("models") or []
+        if config.style is service_config.Style.MODEL_FILES:
+            references = [
+                ModelArtifact(
+                    f"{name}-{Path(path).name}",
+                    ModelArtifactArgs(
+                        model_path=path,
+                        platform=args["image_config"].get("platform", ""),
+                        keep_locally=keep,
+                        docker_host=docker_host,
+                    ),
+                    opts,
+                ).reference
+                for path in args["model_paths"]
+            ]
+        image_args = ScoringImageArgs(
+            image_name=config.name,
+            models=references,
+            image_config=args["image_config"],
+            keep_locally=keep,
+            docker_host=docker_host,
+        )
+        return ScoringImage(f"{name}-image", image_args, opts).reference
+
+    def _container(
+        self,
+        name: str,
+        config: service_config.ServiceConfig,
+        args: ContainerWebserviceArgs,
+        image: "pulumi.Output[str]",
+        host: daemon.Daemon,
+    ) -> docker.Container:
+        """Return the container, with no more rights and resources than it needs."""
+
+        async def pin(reference: str) -> str:
+            """The image's id, so that a container is replaced when, and only when, its image is another."""
+            return await asyncio.to_thread(host.image_id, reference) or reference
+
+        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": "1"}
+        envs = pulumi.Output.from_input(args.get("environment") or {}).apply(
+            lambda given: sorted(f"{key}={value}" for key, value in {**environment, **given}.items())
+        )
+        return docker.Container(
+            f"{name}-container",
+            name=config.name,
+            image=apply_reporting(image, name, pin),
+            envs=envs,
+            user=dockerfile.USER,
+            init=True,
+            read_only=True,
+            tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108 - the container's own
+            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+            security_opts=["no-new-privileges:true"],
+            cpus=config.cpus,
+            memory=config.memory_mb,
+            memory_swap=config.memory_mb,
+            log_driver="json-file",
+            log_opts={"max-file": "3", "max-size": "10m"},
+            restart="unless-stopped",
+            stop_timeout=config.stop_grace_seconds,
+            destroy_grace_seconds=config.stop_grace_seconds,
+            must_run=True,
+            ports=[
+                docker.ContainerPortArgs(internal=dockerfile.PORT, external=config.port or None, ip=config.bind_address)
+            ],
+            healthcheck=docker.ContainerHealthcheckArgs(
+                tests=readiness.HEALTH_CHECK,
+                interval="10s",
+                timeout="5s",
+                retries=3,
+                start_period=limits.duration(config.wait_timeout),
+            ),
+            labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(config.labels.items())],
+            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["healthcheck"]),
+        )
+
+
+async def wait(seen: readiness.DockerContainer, service: str, timeout: float, resource: pulumi.Resource) -> str:
+    """Wait in a thread until the container is ready; what it says goes to Pulumi's display from the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        loop.call_soon_threadsafe(pulumi.log.info, line, resource)
+
+    def say_state(line: str) -> None:
+        loop.call_soon_threadsafe(pulumi.log.info, line, resource, None, True)
+
+    return await asyncio.to_thread(
+        readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state
+    )

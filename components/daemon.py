@@ -1,0 +1,139 @@
+"""The Docker daemon, read only: which images it holds, which containers run, which ports are taken.
+
+Everything that is created goes through the Pulumi provider; here the same daemon is asked, found the way Docker's own
+client finds it: an explicit host, `DOCKER_HOST`, `DOCKER_CONTEXT` or the current context, the default socket.
+"""
+
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from components.problems import Problem
+
+CONNECT_TIMEOUT = 20
+"""Seconds until a daemon that does not answer is given up."""
+
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """A host port that a container publishes."""
+
+    address: str
+    port: int
+    container: str
+
+
+class Daemon:
+    """A connection to one Docker daemon."""
+
+    def __init__(self, client: Any, host: str) -> None:
+        self.client = client
+        self.host = host
+        self.lock = threading.Lock()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether its published ports are this machine's."""
+        return self.host.startswith(("unix://", "npipe://")) or not self.host
+
+    def platform(self) -> str:
+        """Return the platform that the daemon runs, e.g. `linux/amd64`."""
+        version = self.client.version()
+        machine = version.get("Arch", "amd64")
+        return f"{version.get('Os', 'linux')}/{ARCHITECTURES.get(machine, machine)}"
+
+    def image_id(self, reference: str) -> str:
+        """Return the id (`sha256:...`) of the image `reference`, or an empty string when the daemon has none."""
+        import docker.errors
+
+        try:
+            return str(self.client.api.inspect_image(reference)["Id"])
+        except docker.errors.ImageNotFound:
+            return ""
+
+    def image_labels(self, reference: str) -> dict[str, str]:
+        """Return the labels of the image `reference`; empty when there is no such image."""
+        import docker.errors
+
+        try:
+            config = self.client.api.inspect_image(reference)["Config"] or {}
+        except docker.errors.ImageNotFound:
+            return {}
+        return dict(config.get("Labels") or {})
+
+    def tags_of(self, repository: str) -> list[str]:
+        """Return the references of a repository, the newest image first."""
+        images = self.client.api.images(name=repository)
+        newest_first = sorted(images, key=lambda image: image["Created"], reverse=True)
+        return [
+            tag for image in newest_first for tag in image["RepoTags"] or [] if tag.rpartition(":")[0] == repository
+        ]
+
+    def published(self) -> list[Published]:
+        """Return the host ports that running containers publish."""
+        return [
+            Published(port.get("IP", "0.0.0.0"), port["PublicPort"], container["Names"][0].lstrip("/"))  # noqa: S104
+            for container in self.client.api.containers()
+            for port in container["Ports"]
+            if "PublicPort" in port
+        ]
+
+
+def connect(host: str = "") -> Daemon:
+    """Return a connection to the daemon at `host`, or where Docker's own client would look.
+
+    Raises:
+        Problem: the daemon does not answer.
+    """
+    endpoint, tls = endpoint_of(host, os.environ)
+    return _connect(endpoint, tls)
+
+
+@lru_cache(maxsize=16)
+def _connect(endpoint: str, tls: Any) -> Daemon:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        arguments: dict[str, Any] = {"timeout": CONNECT_TIMEOUT, "use_ssh_client": endpoint.startswith("ssh://")}
+        client = docker.DockerClient(base_url=endpoint or None, tls=tls or False, **arguments)
+        client.ping()
+    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+        raise Problem(
+            f"the Docker daemon at {endpoint or 'the default socket'} does not answer: {cause_of(error)}. "
+            "Start it, or name another with DOCKER_HOST, 'docker context use' or the setting dockerHost."
+        ) from None
+    client.api.timeout = 60
+    return Daemon(client, endpoint)
+
+
+def endpoint_of(host: str, environ: Mapping[str, str]) -> tuple[str, Any | None]:
+    """Return the daemon's address and TLS settings, by the precedence of Docker's own client."""
+    from docker.context import ContextAPI
+    from docker.utils import kwargs_from_env
+
+    if host:
+        return host, None
+    if environ.get("DOCKER_HOST"):
+        settings = kwargs_from_env(environment=dict(environ))
+        return settings.get("base_url", environ["DOCKER_HOST"]), settings.get("tls")
+    name = environ.get("DOCKER_CONTEXT")
+    context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
+    if name and context is None:
+        raise Problem(f"DOCKER_CONTEXT names {name!r}, which does not exist: 'docker context ls' lists what does.")
+    if context is None or context.Name == "default":
+        return "unix:///var/run/docker.sock" if os.name == "posix" else "", None
+    return str(context.Host), context.TLSConfig
+
+
+def cause_of(error: BaseException) -> str:
+    """Return the innermost reason of an error, on one line."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,114 @@
+"""From settings to components: the chosen services, the model and the image that they share."""
+
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from components.container_webservice import ContainerWebservice, ContainerWebserviceArgs
+from components.image_config import ImageConfigArgs
+from components.model_artifact import ModelArtifact, ModelArtifactArgs
+from components.scoring_image import ScoringImage, ScoringImageArgs
+from components.settings import ServiceSettings, Settings
+
+
+class Deployment:
+    """The resources of a stack; the shared ones are made when a service first asks for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.opts: pulumi.ResourceOptions | None = None
+        if settings.docker_host:
+            provider = docker.Provider("docker-host", host=settings.docker_host)
+            self.opts = pulumi.ResourceOptions(provider=provider)
+        self._model: pulumi.Input[str] | None = None
+        self._image: pulumi.Input[str] | None = None
+
+    def deploy(self) -> dict[str, dict[str, pulumi.Input[Any]]]:
+        """Create all services and return what is known of each, by name."""
+        return {service.name: self.described(service) for service in self.settings.services}
+
+    def model(self) -> "pulumi.Input[str]":
+        """Return the reference of the registered model, registering it unless it is registered elsewhere."""
+        if self._model is None:
+            settings = self.settings
+            self._model = (
+                settings.model_reference
+                or ModelArtifact(
+                    settings.model_name,
+                    ModelArtifactArgs(
+                        model_path=settings.model_path,
+                        model_name=settings.model_name,
+                        model_version=settings.model_version,
+                        tags=dict(settings.model_tags),
+                        description=settings.model_description,
+                        model_framework=settings.model_framework,
+                        keep_locally=settings.keep_models,
+                        docker_host=settings.docker_host,
+                    ),
+                    self.opts,
+                ).reference
+            )
+        return self._model
+
+    def image(self) -> "pulumi.Input[str]":
+        """Return the reference of the image that the services of style `image` share."""
+        if self._image is None:
+            args = ScoringImageArgs(
+                image_name=self.settings.image_name,
+                models=[self.model()],
+                image_config=self.image_config(),
+                docker_host=self.settings.docker_host,
+            )
+            self._image = ScoringImage(self.settings.image_name, args, self.opts).reference
+        return self._image
+
+    def image_config(self) -> ImageConfigArgs:
+        """Return how images are made."""
+        settings = self.settings
+        return ImageConfigArgs(
+            execution_script=settings.execution_script,
+            conda_file=settings.conda_file,
+            dependencies=list(settings.dependencies),
+            description=settings.image_description,
+            tags=dict(settings.image_tags),
+            base_image=settings.base_image,
+        )
+
+    def described(self, service: ServiceSettings) -> "dict[str, pulumi.Input[Any]]":
+        """Create one service and return what is known of it."""
+        args = ContainerWebserviceArgs(
+            cpu_cores=service.cpu_cores,
+            memory_gb=service.memory_gb,
+            tags=dict(service.tags),
+            description=service.description,
+            environment=environment_of(service),
+            port=service.port,
+            bind_address=self.settings.bind_address,
+            stop_grace_seconds=self.settings.stop_grace_seconds,
+            wait_timeout=self.settings.wait_timeout,
+            docker_host=self.settings.docker_host,
+        )
+        if service.style == "image":
+            args["image"] = self.image()
+        else:
+            args["image_config"] = self.image_config()
+        if service.style == "modelFile":
+            args["model_paths"] = [self.settings.model_path]
+        elif service.style == "registeredModel":
+            args["models"] = [self.model()]
+        made = ContainerWebservice(service.name, args, self.opts)
+        return {
+            "style": service.style,
+            "image": made.image,
+            "imageId": made.image_id,
+            "state": made.state,
+            "scoringUri": made.scoring_uri,
+            "swaggerUri": made.swagger_uri,
+        }
+
+
+def environment_of(service: ServiceSettings) -> "pulumi.Input[dict[str, pulumi.Input[str]]]":
+    """Return a service's environment, a secret when it was set as one."""
+    environment: dict[str, pulumi.Input[str]] = dict(service.environment)
+    return pulumi.Output.secret(environment) if service.environment_is_secret else environment

@@ -1,0 +1,93 @@
+"""The text of the Dockerfiles that are built: pure functions of what goes in."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+APP_ROOT = "/var/azureml-app"
+"""Azure ML's place for the application in the container."""
+
+MODELS_ROOT = f"{APP_ROOT}/azureml-models"
+DEPENDENCIES_ROOT = "/opt/dependencies"
+SERVER_ROOT = "/opt/server"
+PORT = 5001
+"""The port that the server listens on in the container, as the reference server's."""
+
+USER = "10001:10001"
+"""A user and group id that no base image gives a name or files to."""
+
+LABEL_PREFIX = "model-webservice"
+
+
+def label_lines(labels: Mapping[str, str]) -> list[str]:
+    """Return one `LABEL` instruction a label, sorted, with `$` kept from being expanded."""
+    return [f"LABEL {quoted(key)}={quoted(value)}" for key, value in sorted(labels.items())]
+
+
+def quoted(text: str) -> str:
+    """Return `text` as one double-quoted word of a Dockerfile.
+
+    Inside double quotes only the backslash, the quote and `$` are special; a line break would end the instruction.
+    """
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    return '"' + escaped.replace("\r\n", "\n").replace("\n", " ") + '"'
+
+
+def model_dockerfile(layer: str, labels: Mapping[str, str]) -> str:
+    """Return the Dockerfile of a model image: nothing but the model's files and what is known of them."""
+    return "\n".join(["FROM scratch", f"ADD {layer} /", *label_lines(labels), ""])
+
+
+def scoring_dockerfile(
+    *,
+    base_image: str,
+    dependencies: str,
+    server: str,
+    models: Sequence[str],
+    script: str,
+    environment: Mapping[str, str],
+    labels: Mapping[str, str],
+) -> str:
+    """Return the Dockerfile of a scoring image, its layers in the order in which they change least often.
+
+    Args:
+        base_image: what it starts from, with Python.
+        dependencies, server, script: names of layer archives in the build context.
+        models: references of model images; each holds its files where they belong.
+        environment: variables of the server.
+        labels: what is known of the image.
+    """
+    return "\n".join(
+        [
+            f"FROM {base_image}",
+            f"ADD {dependencies} /",
+            f"ADD {server} /",
+            *(f"COPY --from={reference} / /" for reference in models),
+            f"ADD {script} /",
+            *(f"ENV {key}={quoted(value)}" for key, value in sorted(environment.items())),
+            *label_lines(labels),
+            f"WORKDIR {APP_ROOT}",
+            f"USER {USER}",
+            f"EXPOSE {PORT}",
+            "ENTRYPOINT []",
+            f"CMD {json.dumps(['python3', '-m', 'scoring_server'])}",
+            "",
+        ]
+    )
+
+
+def scoring_environment(*, entry_script: str, models: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the variables that the image sets.
+
+    Args:
+        entry_script: the script's path below the application's root.
+        models: (name, version) of each model in the image. Azure ML names one model's folder, or the root of several.
+    """
+    model_dir = f"{MODELS_ROOT}/{models[0][0]}/{models[0][1]}" if len(models) == 1 else MODELS_ROOT
+    return {
+        "AML_APP_ROOT": APP_ROOT,
+        "AZUREML_ENTRY_SCRIPT": entry_script,
+        "AZUREML_MODEL_DIR": model_dir,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": f"{SERVER_ROOT}:{DEPENDENCIES_ROOT}",
+        "PYTHONUNBUFFERED": "1",
+    }

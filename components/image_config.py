@@ -1,0 +1,135 @@
+"""The image configuration: what `ContainerImage.image_configuration` takes, checked before anything is built."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from typing_extensions import NotRequired, TypedDict
+
+from components import dependencies, entry_script
+from components.problems import Problem
+
+BASE_IMAGE = "python:3.11-slim"
+PYTHON_VERSION = "3.11"
+"""The Python of the default base image and of the one that is made where that cannot be had."""
+
+BASE_IMAGE_VARIABLE = "MODEL_WEBSERVICE_BASE_IMAGE"
+"""Names the base image of this machine where none is given."""
+
+
+class ImageConfigArgs(TypedDict):
+    """How an image is made around models, as `ContainerImage.image_configuration` takes it."""
+
+    execution_script: str
+    """Path of the entry script, which defines init() and run()."""
+    runtime: NotRequired[str]
+    """Runtime of the script: 'python', the default, is the only one."""
+    conda_file: NotRequired[str]
+    """Path of a conda environment file with the script's dependencies."""
+    requirements_file: NotRequired[str]
+    """Path of a requirements file with the script's dependencies, in place of or beside the conda file."""
+    packages: NotRequired[list[str]]
+    """Further packages, as requirement specifiers such as 'scikit-learn==1.7.2'."""
+    dependencies: NotRequired[list[str]]
+    """Paths of files and folders that the script needs, placed beside it."""
+    description: NotRequired[str]
+    """Description of the image."""
+    tags: NotRequired[dict[str, str]]
+    """Tags of the image."""
+    properties: NotRequired[dict[str, str]]
+    """Properties of the image."""
+    base_image: NotRequired[str]
+    """Image to start from, by name, tag or digest. Default: 'python:3.11-slim', or what the environment variable
+    MODEL_WEBSERVICE_BASE_IMAGE names."""
+    python_version: NotRequired[str]
+    """Python of the base image, e.g. '3.11', the default."""
+    platform: NotRequired[str]
+    """Platform of the image, e.g. 'linux/arm64'. Default: the daemon's."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """A checked image configuration."""
+
+    script: Path
+    files: tuple[Path, ...]
+    """Files and folders beside the script."""
+    needs: dependencies.Dependencies
+    lock_file: Path
+    base_image: str
+    python_version: str
+    platform: str
+    """Empty for the daemon's."""
+    description: str
+    tags: Mapping[str, str]
+    properties: Mapping[str, str]
+
+    def layer_sources(self, app_root: str) -> dict[str, Path]:
+        """Return the paths below `app_root` in the image and the files on the host that go there."""
+        root = PurePosixPath(app_root.lstrip("/"))
+        return {str(root / path.name): path for path in (self.script, *self.files)}
+
+
+def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> ImageConfig:
+    """Return the checked configuration.
+
+    Raises:
+        Problem: a file is missing, the script defines no init() or run(), a conda file cannot be read, the runtime is
+            not Python, or the Python that the dependencies ask for is not the base image's.
+    """
+    runtime = args.get("runtime", "python")
+    if runtime != "python":
+        raise Problem(f"the runtime {runtime!r} is not supported: give 'python', or leave it out.")
+    script = entry_script.check_entry_script(Path(args["execution_script"]))
+    files = tuple(existing(Path(path)) for path in args.get("dependencies", ()))
+    check_distinct([script, *files])
+    needs = dependencies.merge(*sources(args))
+    python_version = args.get("python_version", PYTHON_VERSION)
+    dependencies.check_python(needs.python, python_version)
+    return ImageConfig(
+        script=script,
+        files=files,
+        needs=needs,
+        lock_file=lock_file(args),
+        base_image=args.get("base_image") or environ.get(BASE_IMAGE_VARIABLE) or BASE_IMAGE,
+        python_version=python_version,
+        platform=args.get("platform", ""),
+        description=args.get("description", ""),
+        tags=args.get("tags", {}),
+        properties=args.get("properties", {}),
+    )
+
+
+def sources(args: ImageConfigArgs) -> list[dependencies.Dependencies]:
+    """Return the dependencies of each source that `args` name."""
+    found = []
+    if args.get("conda_file"):
+        found.append(dependencies.read_conda_file(Path(args["conda_file"])))
+    if args.get("requirements_file"):
+        found.append(dependencies.read_requirements_file(Path(args["requirements_file"])))
+    if args.get("packages"):
+        found.append(dependencies.inline(args["packages"]))
+    return found
+
+
+def lock_file(args: ImageConfigArgs) -> Path:
+    """Return where the lock lies: beside the file that it is made from, or else beside the script."""
+    source = args.get("conda_file") or args.get("requirements_file") or args["execution_script"]
+    return Path(source).with_suffix(".lock")
+
+
+def existing(path: Path) -> Path:
+    """Return `path`; raise `Problem` when there is no such file or folder."""
+    if path.exists():
+        return path
+    raise Problem(f"the file or folder {str(path)!r}, named in dependencies, does not exist: correct or drop it.")
+
+
+def check_distinct(paths: Sequence[Path]) -> None:
+    """Raise `Problem` when two paths would get the same place beside the script."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        other = seen.setdefault(path.name, path)
+        if other is not path:
+            raise Problem(f"{str(other)!r} and {str(path)!r} both become {path.name!r} beside the script: rename one.")

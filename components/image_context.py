@@ -1,0 +1,95 @@
+"""The build context of a scoring image: its layers, locked and laid on disk."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components import dockerfile, installation, layers, lock, models, pickles, staging
+from components.image_config import ImageConfig
+
+SERVER_FOLDER = Path(__file__).resolve().parent.parent / "scoring" / "server"
+SERVER_PACKAGES = ("scoring_server", "azureml", "azureml_inference_server_http")
+DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER = "dependencies.tar", "server.tar", "script.tar"
+
+
+@dataclass(frozen=True)
+class ImageContext:
+    """A scoring image's context that lies ready, and what its maker should be told."""
+
+    path: str
+    tag: str
+    notes: tuple[str, ...]
+
+
+def server_requirements() -> list[str]:
+    """Return what the server itself needs, as requirement specifiers."""
+    lines = (SERVER_FOLDER / "requirements.txt").read_text().splitlines()
+    return [line for line in (raw.partition("#")[0].strip() for raw in lines) if line]
+
+
+def stage(
+    config: ImageConfig,
+    found: Sequence[models.KnownModel],
+    stack: str,
+    component: str,
+    platform: str,
+    environ: Mapping[str, str] = os.environ,
+) -> ImageContext:
+    """Lock and install the dependencies, lay all layers, and return the context.
+
+    Raises:
+        Problem: the dependencies cannot be locked or installed, or a model was pickled with other versions of them.
+    """
+    folder = staging.context_folder(stack, component)
+    locked = lock.lock(
+        config.needs,
+        server_requirements(),
+        lock_file=config.lock_file,
+        python_version=config.python_version,
+        platform=platform,
+        environ=environ,
+    )
+    for model in found:
+        pickles.check_versions(model.libraries, locked, model.name)
+    digests = [
+        installation.build_dependencies_layer(
+            locked,
+            target=folder / DEPENDENCIES_LAYER,
+            python_version=config.python_version,
+            platform=platform,
+            environ=environ,
+        ),
+        layers.write_layer(
+            folder / SERVER_LAYER,
+            {f"{dockerfile.SERVER_ROOT.lstrip('/')}/{package}": SERVER_FOLDER / package for package in SERVER_PACKAGES},
+        ),
+        layers.write_layer(folder / SCRIPT_LAYER, config.layer_sources(dockerfile.APP_ROOT)),
+    ]
+    text = dockerfile.scoring_dockerfile(
+        base_image=config.base_image,
+        dependencies=DEPENDENCIES_LAYER,
+        server=SERVER_LAYER,
+        models=[model.reference for model in found],
+        script=SCRIPT_LAYER,
+        environment=dockerfile.scoring_environment(
+            entry_script=config.script.name, models=[(model.name, model.version) for model in found]
+        ),
+        labels=labels(config, found),
+    )
+    staging.keep_only(folder, [DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER, "Dockerfile"])
+    context = staging.finish(folder, text, digests, platform)
+    return ImageContext(context.path, context.tag, config.needs.notes)
+
+
+def labels(config: ImageConfig, found: Sequence[models.KnownModel]) -> dict[str, str]:
+    """Return what is known of the image as labels, without what is empty."""
+    prefix = f"{dockerfile.LABEL_PREFIX}.image"
+    known = {
+        f"{prefix}.models": " ".join(model.reference for model in found),
+        f"{prefix}.tags": models.as_json(config.tags),
+        f"{prefix}.properties": models.as_json(config.properties),
+        "org.opencontainers.image.description": config.description,
+        "org.opencontainers.image.base.name": config.base_image,
+    }
+    return {key: value for key, value in known.items() if value}

@@ -1,0 +1,98 @@
+"""`ModelArtifact`: a trained model, registered under a name and a version."""
+
+from pathlib import Path
+
+import pulumi
+from typing_extensions import NotRequired, TypedDict
+
+from components import daemon, models
+from components.reporting import problems_reported
+from components.stored_image import build_image
+
+
+class ModelArtifactArgs(TypedDict):
+    """What to register, as `Model.register` takes it."""
+
+    model_path: str
+    """Path of the model's file or folder."""
+    model_name: NotRequired[str]
+    """Name to register the model under. Default: the name of the file or folder."""
+    model_version: NotRequired[str]
+    """Version of the model. Default: the first 12 hex digits of the content's sha256: the same content is the same
+    model."""
+    tags: NotRequired[dict[str, str]]
+    """Tags of the model."""
+    properties: NotRequired[dict[str, str]]
+    """Properties of the model."""
+    description: NotRequired[str]
+    """Description of the model."""
+    model_framework: NotRequired[str]
+    """Framework of the model, e.g. 'ScikitLearn'."""
+    model_framework_version: NotRequired[str]
+    """Version of the framework. Default: the one found in the model's file."""
+    keep_locally: NotRequired[bool]
+    """Whether the registered model outlives this resource in the daemon. Default: false."""
+    platform: NotRequired[str]
+    """Platform of the model's image, e.g. 'linux/amd64'. Default: the daemon's."""
+    docker_host: NotRequired[str]
+    """Address of the Docker daemon to ask, when the provider is given another than the environment names."""
+
+
+class ModelArtifact(pulumi.ComponentResource):
+    """A registered model: an image `models/<name>:<version>` that holds the model's files and nothing else.
+
+    Name, version, tags, properties, description, framework, sha256 and the library versions recorded in the file are
+    labels of the image.
+    """
+
+    model_name: pulumi.Output[str]
+    """Name of the model."""
+    model_version: pulumi.Output[str]
+    """Version of the model."""
+    reference: pulumi.Output[str]
+    """What a ScoringImage or ContainerWebservice names this model by; known in a preview."""
+    sha256: pulumi.Output[str]
+    """Digest of the model's content."""
+    image_id: pulumi.Output[str]
+    """Id of the model's image in the daemon."""
+
+    def __init__(self, name: str, args: ModelArtifactArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("model-webservice:index:ModelArtifact", name, {}, opts)
+        with problems_reported(name):
+            model = models.describe(
+                Path(args["model_path"]),
+                name=args.get("model_name", ""),
+                version=args.get("model_version", ""),
+                tags=args.get("tags"),
+                properties=args.get("properties"),
+                description=args.get("description", ""),
+                framework=args.get("model_framework", ""),
+                framework_version=args.get("model_framework_version", ""),
+            )
+            host = daemon.connect(args.get("docker_host", ""))
+            models.declare(model)
+            models.check_immutable(model, host.image_labels(model.reference))
+            platform = args.get("platform") or host.platform()
+            context = models.stage(model, pulumi.get_stack(), name, platform)
+        built = build_image(
+            name,
+            parent=self,
+            image_name=model.reference,
+            context=context.path,
+            platform=platform,
+            keep_locally=args.get("keep_locally", False),
+        )
+        self.model_name = pulumi.Output.from_input(model.name)
+        self.model_version = pulumi.Output.from_input(model.version)
+        self.sha256 = pulumi.Output.from_input(model.sha256)
+        self.reference = built.reference
+        self.image_id = built.image.repo_digest
+        self.register_outputs(
+            {
+                "modelName": self.model_name,
+                "modelVersion": self.model_version,
+                "reference": self.reference,
+                "sha256": self.sha256,
+                "imageId": self.image_id,
+            }
+        )

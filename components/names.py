@@ -1,0 +1,111 @@
+"""Names and references of services, images and models: what is allowed, and how one becomes the other.
+
+The rule for service names is Azure ML's (`AciWebservice`): 3 to 32 characters, lower-case letters, digits and dashes,
+starting with a letter. Repository names and tags follow the distribution reference grammar that Docker uses.
+"""
+
+import re
+from dataclasses import dataclass
+
+from components.problems import Problem
+
+MODEL_REPOSITORY = "models"
+"""Registered models are images named `models/<name>:<version>`."""
+
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{2,31}")
+REPOSITORY_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+MODEL_NAME_LENGTH = 255
+
+
+def check_service_name(name: str) -> str:
+    """Return `name`; raise `Problem` when Azure ML would not take it as a service's name."""
+    if SERVICE_NAME.fullmatch(name):
+        return name
+    suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-").lstrip("0123456789-")[:32].rstrip("-")
+    hint = f", for instance {suggestion!r}" if SERVICE_NAME.fullmatch(suggestion) and suggestion != name else ""
+    raise Problem(
+        f"the service name {name!r} is not allowed: 3 to 32 characters, lower-case letters, digits and dashes, "
+        f"starting with a letter. Rename the service{hint}."
+    )
+
+
+def check_image_name(name: str) -> str:
+    """Return `name` of an image, without tag or digest; raise `Problem` when Docker would not take it."""
+    registry, slash, rest = name.rpartition("/")
+    if ":" in rest or "@" in rest:
+        raise Problem(
+            f"the image name {name!r} carries a tag or digest: the tag is made from the image's content. "
+            f"Give {re.split('[:@]', name)[0]!r}."
+        )
+    parts = (registry.split("/") if slash else []) + [rest]
+    first_may_be_host = len(parts) > 1 and re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts[0])
+    wrong = [p for p in parts[1 if first_may_be_host else 0 :] if not REPOSITORY_COMPONENT.fullmatch(p)]
+    if wrong:
+        raise Problem(
+            f"the image name {name!r} is not allowed: {wrong[0]!r} must be lower-case letters and digits, "
+            "separated by single dots, one or two underscores, or dashes."
+        )
+    return name
+
+
+def check_model_name(name: str) -> str:
+    """Return `name` of a model; raise `Problem` when it cannot be a folder below `azureml-models`."""
+    if not name or len(name) > MODEL_NAME_LENGTH or "/" in name or name in (".", "..") or not name.isprintable():
+        raise Problem(
+            f"the model name {name!r} is not allowed: 1 to {MODEL_NAME_LENGTH} printable characters without a slash."
+        )
+    repository_of_model(name)
+    return name
+
+
+def check_model_version(version: str) -> str:
+    """Return `version` of a model; raise `Problem` when it cannot be a tag."""
+    if TAG.fullmatch(version):
+        return version
+    raise Problem(
+        f"the model version {version!r} is not allowed: 1 to 128 letters, digits, dots, dashes and underscores, "
+        "starting with a letter, digit or underscore. Give such a version, or none: then it is made from the content."
+    )
+
+
+def repository_of_model(name: str) -> str:
+    """Return the repository of the model `name`: `models/` and the name in Docker's alphabet.
+
+    Model names may hold upper-case letters and blanks, repositories may not; the true name is kept in a label.
+    """
+    component = re.sub(r"[^a-z0-9._-]+", "-", name.lower())
+    component = re.sub(r"[._-]{2,}", lambda run: "__" if run[0] == "__" else run[0][0], component).strip("._-")
+    if not REPOSITORY_COMPONENT.fullmatch(component):
+        raise Problem(f"the model name {name!r} has no letter a-z and no digit: give one that has.")
+    return f"{MODEL_REPOSITORY}/{component}"
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A registered model as a caller names it; without a version the newest is meant."""
+
+    repository: str
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.repository}:{self.version}" if self.version else self.repository
+
+
+def parse_model_reference(text: str) -> ModelReference:
+    """Read `name`, `name:version` or `models/name:version`, with or without a registry before it.
+
+    Raises:
+        Problem: the text is none of these.
+    """
+    rest, at, _ = text.strip().partition("@")
+    head, slash, last = rest.rpartition("/")
+    name, colon, version = last.partition(":")
+    if at or not name or (colon and not TAG.fullmatch(version)):
+        raise Problem(
+            f"{text!r} is not a model reference: give 'name', 'name:version', or the 'reference' output of a "
+            "ModelArtifact."
+        )
+    if not slash:
+        return ModelReference(repository_of_model(name), version)
+    return ModelReference(check_image_name(f"{head}/{name}"), version)

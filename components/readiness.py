@@ -1,0 +1,211 @@
+"""The wait until a service is ready: the counterpart of Azure ML's `wait_for_deployment`.
+
+The container is followed by the Docker API: its state and log lines are said as they come, readiness is what its own
+health check says when it is run at once instead of at the next interval, and an exit ends the wait immediately.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from components.dockerfile import PORT
+from components.problems import Problem
+
+LOG_LINES = 50
+"""How many of the container's last log lines an error carries."""
+
+POLL_SECONDS = 0.2
+"""Docker has no event for 'ready' nor for a restart's cause, so the container is looked at this often."""
+
+HEALTHY, UNHEALTHY, TRANSITIONING = "Healthy", "Unhealthy", "Transitioning"
+"""States of a service, named as Azure ML names them."""
+
+ASK = (
+    f"exec 3<>/dev/tcp/127.0.0.1/{PORT} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && "
+    'read -r -t 3 _ status _ <&3 && [ "$status" = 200 ]'
+)
+HEALTH_CHECK = ["CMD", "bash", "-c", ASK]
+"""Asks the server for `/` by a connection of the shell: no Python is started."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at the container shows."""
+
+    status: str
+    """Docker's word: created, running, restarting, exited, ..."""
+    exit_code: int
+    restarts: int
+    started_at: str
+    out_of_memory: bool = False
+
+
+class Container(Protocol):
+    """A container as the wait needs it."""
+
+    def look(self) -> Look | None:
+        """Return what the container shows now; None when it is gone."""
+
+    def is_ready(self) -> bool:
+        """Run the health check now."""
+
+    def tail(self, lines: int) -> list[str]:
+        """Return the last log lines."""
+
+    def follow(self, say: Callable[[str], None]) -> Callable[[], None]:
+        """Say each new log line as it comes; the function returned ends that."""
+
+
+class NotReady(Problem):
+    """The service did not become ready."""
+
+
+def wait_until_ready(
+    container: Container,
+    *,
+    service: str,
+    timeout: float,
+    say: Callable[[str], None],
+    say_state: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = time.sleep,
+) -> str:
+    """Wait until `container` answers its health check and return `Healthy`.
+
+    Args:
+        service: the service's name, for messages.
+        timeout: seconds until a container that runs, but does not get ready, is given up.
+        say: takes the container's log lines.
+        say_state: takes a line on the state, which the next such line replaces.
+
+    Raises:
+        NotReady: the container exited, was removed, or did not get ready in time; with its last log lines.
+    """
+    start = clock()
+    first = container.look()
+    if first and first.status == "running" and container.is_ready():
+        return HEALTHY
+    unfollow = container.follow(say)
+    try:
+        while True:
+            seen = container.look()
+            waited = clock() - start
+            if seen is None:
+                raise NotReady(
+                    f"the container of {service} was removed while it was waited for. Run 'pulumi up' again."
+                )
+            if has_exited(first, seen):
+                raise NotReady(exit_message(service, seen, container.tail(LOG_LINES)))
+            if seen.status == "running" and container.is_ready():
+                say_state(f"{service}: {HEALTHY} after {waited:.1f} s")
+                return HEALTHY
+            if waited >= timeout:
+                raise NotReady(timeout_message(service, timeout, seen, container.tail(LOG_LINES)))
+            say_state(f"{service}: {TRANSITIONING} ({seen.status}), {waited:.0f} of {timeout:.0f} s")
+            pause(POLL_SECONDS)
+    finally:
+        unfollow()
+
+
+def state_of(container: Container) -> str:
+    """Return the state of a container at one look, without a wait."""
+    seen = container.look()
+    if seen and seen.status == "running":
+        return HEALTHY if container.is_ready() else TRANSITIONING
+    return UNHEALTHY
+
+
+def has_exited(first: Look | None, seen: Look) -> bool:
+    """Return whether the container's process ended: it is not running, or Docker has started another since.
+
+    A container that Docker restarted before the first look counts as well: nothing healthy restarts and is not ready.
+    """
+    if seen.status in ("exited", "dead", "restarting", "removing"):
+        return True
+    return (
+        first is None
+        or seen.restarts > 0
+        or (seen.status == "running" and first.status == "running" and seen.started_at != first.started_at)
+    )
+
+
+def exit_message(service: str, seen: Look, log: list[str]) -> str:
+    """Return why a service whose container exited is not ready."""
+    cause = " (out of memory: raise memoryGb)" if seen.out_of_memory or seen.exit_code == 137 else ""
+    return with_log(
+        f"the container of {service} exited with code {seen.exit_code}{cause} before it was ready. "
+        "Correct the script's init() or what the log names, and run 'pulumi up' again.",
+        log,
+    )
+
+
+def timeout_message(service: str, timeout: float, seen: Look, log: list[str]) -> str:
+    """Return why a service that never got ready was given up."""
+    return with_log(
+        f"{service} was not ready after {timeout:.0f} s; its container is {seen.status}. "
+        "If init() needs longer, raise waitTimeout; else see what the log says.",
+        log,
+    )
+
+
+def with_log(message: str, log: list[str]) -> str:
+    """Return `message` with the last log lines below it."""
+    if not log:
+        return f"{message}\nThe container wrote no log."
+    return "\n".join([message, f"Its last {len(log)} log lines:", *(f"  {line}" for line in log)])
+
+
+class DockerContainer:
+    """A container of a Docker daemon."""
+
+    def __init__(self, client: Any, container_id: str) -> None:
+        self.api = client.api
+        self.id = container_id
+
+    def look(self) -> Look | None:
+        """Return what the container shows now; None when it is gone."""
+        import docker.errors
+
+        try:
+            seen = self.api.inspect_container(self.id)
+        except docker.errors.NotFound:
+            return None
+        state = seen["State"]
+        return Look(
+            state["Status"], state["ExitCode"], seen["RestartCount"], state["StartedAt"], bool(state.get("OOMKilled"))
+        )
+
+    def is_ready(self) -> bool:
+        """Run the health check now; a container that stops meanwhile is not ready."""
+        import docker.errors
+
+        try:
+            run = self.api.exec_create(self.id, HEALTH_CHECK[1:])
+            self.api.exec_start(run["Id"])
+            return bool(self.api.exec_inspect(run["Id"])["ExitCode"] == 0)
+        except docker.errors.APIError:
+            return False
+
+    def tail(self, lines: int) -> list[str]:
+        """Return the last log lines, those of a dead container too."""
+        text = self.api.logs(self.id, tail=lines).decode("utf-8", "replace")
+        return [line.rstrip() for line in text.splitlines()]
+
+    def follow(self, say: Callable[[str], None]) -> Callable[[], None]:
+        """Say each log line as it comes, from a thread of its own."""
+        stream = self.api.logs(self.id, stream=True, follow=True)
+
+        def read() -> None:
+            rest = b""
+            try:
+                for chunk in stream:
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        say(line.decode("utf-8", "replace").rstrip())
+            except Exception:  # noqa: S110 - the stream ends with whatever error its closing makes
+                pass
+
+        threading.Thread(target=read, daemon=True).start()
+        return lambda: stream.close()

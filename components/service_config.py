@@ -1,0 +1,169 @@
+"""The deployment configuration of a service: checked, completed, and as the container needs it."""
+
+import ipaddress
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from components import dockerfile, image_config, limits, models, names
+from components.daemon import Daemon
+from components.problems import Problem
+
+LOOPBACK = "127.0.0.1"
+
+
+class Style(Enum):
+    """The three ways to deploy, by the input that each starts from."""
+
+    MODEL_FILES = "model_paths"
+    MODELS = "models"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """A checked deployment configuration."""
+
+    name: str
+    style: Style
+    cpus: str
+    memory_mb: int
+    port: int
+    bind_address: str
+    stop_grace_seconds: int
+    wait_timeout: int
+    labels: Mapping[str, str]
+
+
+def check(name: str, args: Mapping[str, Any]) -> ServiceConfig:
+    """Return the checked configuration of the service `name`, from a ContainerWebservice's arguments.
+
+    Raises:
+        Problem: a name, limit or port is not allowed, or not exactly one style is given.
+    """
+    style = style_of(args)
+    if style is not Style.IMAGE:
+        image_config.check(args["image_config"])
+    for path in args.get("model_paths") or ():
+        models.check_path(Path(path))
+    service = names.check_service_name(args.get("service_name") or name)
+    return ServiceConfig(
+        name=service,
+        style=style,
+        cpus=limits.cpus(args.get("cpu_cores", 0.1)),
+        memory_mb=limits.memory_mb(args.get("memory_gb", 0.5)),
+        port=limits.port_number(args.get("port", 0)),
+        bind_address=bind_address(args.get("bind_address", LOOPBACK)),
+        stop_grace_seconds=limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30)),
+        wait_timeout=limits.positive_seconds("waitTimeout", args.get("wait_timeout", 300)),
+        labels=labels(service, args),
+    )
+
+
+def style_of(args: Mapping[str, Any]) -> Style:
+    """Return the one style that `args` ask for.
+
+    Raises:
+        Problem: none or several are given, or an image configuration where the image is given or the other way round.
+    """
+    given = [style for style in Style if is_given(args.get(style.value))]
+    if not given:
+        raise Problem(
+            "nothing to deploy: give one of modelPaths (from model files), models (from registered models) or image "
+            "(from an image)."
+        )
+    if len(given) > 1:
+        first, *others = (camel(style.value) for style in given)
+        raise Problem(
+            f"{', '.join([first, *others])} are given, one is allowed: keep {first} and drop {' and '.join(others)}."
+        )
+    (style,) = given
+    if style is Style.IMAGE and args.get("image_config"):
+        raise Problem("imageConfig is given with image, which is made already: drop imageConfig.")
+    if style is not Style.IMAGE and not args.get("image_config"):
+        raise Problem(f"{camel(style.value)} needs imageConfig, at least its executionScript.")
+    return style
+
+
+def is_given(value: Any) -> bool:
+    """Return whether an input names something; an Output cannot be asked and counts."""
+    return value is not None and value not in ("", [])
+
+
+def camel(name: str) -> str:
+    """Return a Python name as Pulumi's languages write it."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
+
+
+def bind_address(text: str) -> str:
+    """Return `text` as an IP address to publish on; raise `Problem` when it is none."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise Problem(f"bindAddress is {text!r}: give an IP address, such as 127.0.0.1 or 0.0.0.0.") from None
+
+
+def labels(service: str, args: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is known of the service as labels, without what is empty."""
+    prefix = f"{dockerfile.LABEL_PREFIX}.service"
+    known = {
+        f"{prefix}.name": service,
+        f"{prefix}.tags": json.dumps(args["tags"], sort_keys=True) if args.get("tags") else "",
+        f"{prefix}.properties": json.dumps(args["properties"], sort_keys=True) if args.get("properties") else "",
+        f"{prefix}.description": args.get("description", ""),
+    }
+    return {key: value for key, value in known.items() if value}
+
+
+def check_port_free(config: ServiceConfig, host: Daemon) -> None:
+    """Raise `Problem` when the host port is taken by another container or, on this machine, by another process."""
+    if not config.port:
+        return
+    holders = [
+        seen for seen in host.published() if seen.port == config.port and overlap(seen.address, config.bind_address)
+    ]
+    others = [seen.container for seen in holders if seen.container != config.name]
+    if others:
+        holder = f"the container {others[0]!r}"
+    elif not holders and host.is_local and not can_listen(config.bind_address, config.port):
+        holder = "another process"
+    else:
+        return
+    raise Problem(
+        f"the port {config.port} on {config.bind_address} is taken by {holder}: "
+        "give another port, or 0 to let Docker choose."
+    )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Return whether two addresses cannot both be listened on at one port."""
+    return one == other or any(ipaddress.ip_address(address).is_unspecified for address in (one, other))
+
+
+def can_listen(address: str, port: int) -> bool:
+    """Return whether this machine would let a process listen on `address`:`port` now."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except PermissionError:
+            return True  # ports below 1024 are the daemon's to judge
+        except OSError:
+            return False
+        return True
+
+
+def public_address(bind: str, host: str) -> str:
+    """Return where callers find what is published on `bind` at the Docker daemon `host`, ready for a URI."""
+    address = ipaddress.ip_address(bind)
+    if address.is_unspecified:
+        remote = urlsplit(host).hostname if host.startswith(("ssh://", "tcp://", "http://", "https://")) else None
+        return remote or LOOPBACK
+    return f"[{bind}]" if address.version == 6 else bind

@@ -1,0 +1,198 @@
+"""The project's settings: read in one place, from the configuration that `Pulumi.yaml` declares, checked before use."""
+
+import difflib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from components import names
+from components.problems import Problem
+
+STYLES = ("modelFile", "registeredModel", "image")
+SERVICE_KEYS = ("name", "style", "port", "cpuCores", "memoryGb", "tags", "description", "environment")
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """One service of the stack; what it does not say is the stack's."""
+
+    name: str
+    style: str
+    port: int
+    cpu_cores: float
+    memory_gb: float
+    tags: Mapping[str, str]
+    description: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    environment_is_secret: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a stack."""
+
+    services: Sequence[ServiceSettings]
+    model_path: str
+    model_name: str
+    model_version: str
+    model_reference: str
+    model_tags: Mapping[str, str]
+    model_description: str
+    model_framework: str
+    keep_models: bool
+    image_name: str
+    execution_script: str
+    conda_file: str
+    dependencies: Sequence[str]
+    image_tags: Mapping[str, str]
+    image_description: str
+    base_image: str
+    bind_address: str
+    wait_timeout: int
+    stop_grace_seconds: int
+    docker_host: str
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, str], declared: Sequence[str], project: str, secret: Collection[str] = ()
+    ) -> "Settings":
+        """Return the settings in `config`, the engine's mapping of `project:key` to text, JSON where not a string.
+
+        Args:
+            config: every key of the stack, those of other namespaces (`docker:host`) too.
+            declared: the keys that `Pulumi.yaml` declares.
+            project: the namespace of the project's own keys.
+            secret: those of the keys that were set as secrets.
+
+        Raises:
+            Problem: a key that is not declared, a value that is not of its kind, or a secret that would not stay one.
+        """
+        own = {key.partition(":")[2]: value for key, value in config.items() if key.partition(":")[0] == project}
+        check_known(own, declared, "configuration key")
+        secrets = {key.partition(":")[2] for key in secret if key.partition(":")[0] == project}
+        check_secrets(secrets)
+        read = Reader(own, secrets)
+        return cls(
+            services=read.services(),
+            model_path=read.text("modelPath"),
+            model_name=read.text("modelName"),
+            model_version=read.text("modelVersion"),
+            model_reference=read.text("modelReference"),
+            model_tags=read.mapping("modelTags"),
+            model_description=read.text("modelDescription"),
+            model_framework=read.text("modelFramework"),
+            keep_models=bool(read.value("keepModels", bool, "true or false")),
+            image_name=read.text("imageName"),
+            execution_script=read.text("executionScript"),
+            conda_file=read.text("condaFile"),
+            dependencies=[str(path) for path in read.value("dependencies", list, "a list of paths")],
+            image_tags=read.mapping("imageTags"),
+            image_description=read.text("imageDescription"),
+            base_image=read.text("baseImage"),
+            bind_address=read.text("bindAddress"),
+            wait_timeout=int(read.number("waitTimeout")),
+            stop_grace_seconds=int(read.number("stopGraceSeconds")),
+            docker_host=read.text("dockerHost"),
+        )
+
+
+class Reader:
+    """Reads values of a kind from the project's own keys."""
+
+    def __init__(self, own: Mapping[str, str], secrets: Collection[str] = ()) -> None:
+        self.own = own
+        self.secrets = secrets
+
+    def text(self, key: str) -> str:
+        """Return the text of `key`; empty when it is not set."""
+        return self.own.get(key, "")
+
+    def value(self, key: str, kind: type, allowed: str) -> Any:
+        """Return the JSON value of `key`, which must be of `kind`."""
+        try:
+            value = json.loads(self.own.get(key, "null"))
+        except ValueError:
+            value = None
+        if not isinstance(value, kind):
+            raise Problem(f"{key} is {self.own.get(key)!r}: give {allowed}.")
+        return value
+
+    def number(self, key: str) -> float:
+        """Return the number of `key`."""
+        return to_number(key, self.own.get(key))
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """Return the mapping of names to texts of `key`."""
+        return to_texts(key, self.value(key, dict, "a mapping of names to texts"))
+
+    def services(self) -> list[ServiceSettings]:
+        """Return the services of the stack, each completed by the stack's own settings."""
+        given = self.value("services", list, "a list of services, each with name and style")
+        services = [self.service(index, entry) for index, entry in enumerate(given)]
+        seen: set[str] = set()
+        for service in services:
+            if service.name in seen:
+                raise Problem(f"two services are named {service.name!r}: rename one.")
+            seen.add(service.name)
+        return services
+
+    def service(self, index: int, entry: Any) -> ServiceSettings:
+        """Return the service that an entry of `services` describes."""
+        where = f"services[{index}]"
+        if not isinstance(entry, dict):
+            raise Problem(f"{where} is {entry!r}: give a mapping with name and style.")
+        check_known(entry, SERVICE_KEYS, f"key in {where}")
+        style = entry.get("style")
+        if style not in STYLES:
+            raise Problem(f"{where}.style is {style!r}: give one of {', '.join(STYLES)}.")
+        return ServiceSettings(
+            name=names.check_service_name(str(entry.get("name", ""))),
+            style=str(style),
+            port=int(to_number(f"{where}.port", entry.get("port", 0))),
+            cpu_cores=to_number(f"{where}.cpuCores", entry["cpuCores"])
+            if "cpuCores" in entry
+            else self.number("cpuCores"),
+            memory_gb=to_number(f"{where}.memoryGb", entry["memoryGb"])
+            if "memoryGb" in entry
+            else self.number("memoryGb"),
+            tags=to_texts(f"{where}.tags", entry["tags"]) if "tags" in entry else self.mapping("tags"),
+            description=str(entry.get("description", self.text("description"))),
+            environment=to_texts(f"{where}.environment", entry.get("environment", {})),
+            environment_is_secret="services" in self.secrets,
+        )
+
+
+def check_known(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
+    """Raise `Problem` when `given` holds a key that is not `allowed`, with the one that was probably meant."""
+    for key in sorted(set(given) - set(allowed)):
+        near = difflib.get_close_matches(key, allowed, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise Problem(f"unknown {what} {key!r}.{hint} Allowed: {', '.join(sorted(allowed))}.")
+
+
+def check_secrets(secrets: Collection[str]) -> None:
+    """Raise `Problem` when a key is set as a secret whose value is written where others read it."""
+    for key in sorted(set(secrets) - {"services"}):
+        raise Problem(
+            f"{key} is set as a secret, but becomes a label, a name or a path, which are not secret. Set it without "
+            "--secret; secrets of a service go into its environment, for instance with pulumi config set --secret "
+            "--path 'services[0].environment.TOKEN'."
+        )
+
+
+def to_number(key: str, value: Any) -> float:
+    """Return `value` as a number; raise `Problem` when it is none."""
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise Problem(f"{key} is {value!r}: give a number.") from None
+
+
+def to_texts(key: str, value: Any) -> dict[str, str]:
+    """Return `value` as a mapping of names to texts; raise `Problem` when it is none."""
+    if not isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value.values()):
+        raise Problem(f"{key} is {value!r}: give a mapping of names to texts.")
+    return {str(name): item if isinstance(item, str) else json.dumps(item) for name, item in value.items()}

@@ -1,0 +1,55 @@
+"""An image in the daemon that comes with its resource and goes with it.
+
+The provider's `Image` leaves what it built behind; a `RemoteImage` of the same name, which finds the image there and
+so pulls nothing, removes it on destroy. Tags are made from content: an update is a new tag, and the old one is removed
+last, when no container runs from it any more.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """The two resources of a built image."""
+
+    image: docker.Image
+    stored: docker.RemoteImage
+
+    @property
+    def reference(self) -> "pulumi.Output[str]":
+        """The image's `name:tag`, known in a preview, to others only once the image is there."""
+        return pulumi.Output.all(self.image.image_name, self.image.urn, self.stored.urn).apply(
+            lambda seen: str(seen[0])
+        )
+
+
+def build_image(
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    image_name: pulumi.Input[str],
+    context: pulumi.Input[str],
+    platform: pulumi.Input[str],
+    keep_locally: bool = False,
+) -> StoredImage:
+    """Build the image `image_name` from the staged `context`, and remove it on destroy unless `keep_locally`."""
+    image = docker.Image(
+        f"{name}-image",
+        image_name=image_name,
+        skip_push=True,
+        build=docker.DockerBuildArgs(
+            context=context, platform=platform, builder_version=docker.BuilderVersion.BUILDER_BUILD_KIT
+        ),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    stored = docker.RemoteImage(
+        f"{name}-stored",
+        name=image.image_name,
+        keep_locally=keep_locally,
+        force_remove=True,  # a container of another stack may run from it: then only the name goes
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=False),
+    )
+    return StoredImage(image, stored)
