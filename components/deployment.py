@@ -57,17 +57,17 @@ class Deployment:
             args = ScoringImageArgs(
                 image_name=self.settings.image_name,
                 models=[self.model()],
-                image_config=self.image_config(),
+                image_config=self.image_config(self.settings.execution_script),
                 docker_host=self.settings.docker_host,
             )
             self._image = ScoringImage(self.settings.image_name, args, self.opts).reference
         return self._image
 
-    def image_config(self) -> ImageConfigArgs:
-        """Return how images are made."""
+    def image_config(self, execution_script: str) -> ImageConfigArgs:
+        """Return how images are made around a script."""
         settings = self.settings
         return ImageConfigArgs(
-            execution_script=settings.execution_script,
+            execution_script=execution_script,
             conda_file=settings.conda_file,
             dependencies=list(settings.dependencies),
             description=settings.image_description,
@@ -92,7 +92,7 @@ class Deployment:
         if service.style == "image":
             args["image"] = self.image()
         else:
-            args["image_config"] = self.image_config()
+            args["image_config"] = self.image_config(service.execution_script)
         if service.style == "modelFile":
             args["model_paths"] = [self.settings.model_path]
         elif service.style == "registeredModel":

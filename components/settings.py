@@ -10,7 +10,7 @@ from components import names
 from components.problems import Problem
 
 STYLES = ("modelFile", "registeredModel", "image")
-SERVICE_KEYS = ("name", "style", "port", "cpuCores", "memoryGb", "tags", "description", "environment")
+SERVICE_KEYS = ("name", "style", "executionScript", "port", "cpuCores", "memoryGb", "tags", "description", "environment")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class ServiceSettings:
 
     name: str
     style: str
+    execution_script: str
     port: int
     cpu_cores: float
     memory_gb: float
@@ -146,9 +147,15 @@ class Reader:
         style = entry.get("style")
         if style not in STYLES:
             raise Problem(f"{where}.style is {style!r}: give one of {', '.join(STYLES)}.")
+        if style == "image" and "executionScript" in entry:
+            raise Problem(
+                f"{where}.executionScript is given with the style image, whose script is the image's: drop it, or set the "
+                "stack's executionScript."
+            )
         return ServiceSettings(
             name=names.check_service_name(str(entry.get("name", ""))),
             style=str(style),
+            execution_script=str(entry.get("executionScript", self.text("executionScript"))),
             port=int(to_number(f"{where}.port", entry.get("port", 0))),
             cpu_cores=to_number(f"{where}.cpuCores", entry["cpuCores"])
             if "cpuCores" in entry
