@@ -9,7 +9,8 @@ from components.problems import Problem
 def check_entry_script(path: Path) -> Path:
     """Return `path` of a script that defines `init` and `run` at its top level.
 
-    Assignments and imports of these names count: `run = predictor.run` is a valid script, and `import *` may bring them.
+    Assignments and imports of these names count: `run = predictor.run` is a valid script, and `import *` may bring
+    them.
 
     Raises:
         Problem: the file is missing, is not Python 3, or lacks one of the two.
@@ -28,8 +29,8 @@ def check_entry_script(path: Path) -> Path:
     missing = [name for name in ("init", "run") if name not in defined and "*" not in defined]
     if missing:
         raise Problem(
-            f"the entry script {str(path)!r} does not define {' and '.join(f'{m}()' for m in missing)}: a service needs "
-            "init(), called once, and run(data), called for each request."
+            f"the entry script {str(path)!r} does not define {' and '.join(f'{m}()' for m in missing)}: a service "
+            "needs init(), called once, and run(data), called for each request."
         )
     return path
 
@@ -43,10 +44,15 @@ def names_defined(tree: ast.Module) -> set[str]:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 found.add(node.name)
             elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                found.update((alias.asname or alias.name) for alias in node.names)
+                found.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                found.update(n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name))
+                found.update(
+                    n.id
+                    for t in targets
+                    for n in ast.walk(t)
+                    if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+                )
             elif isinstance(node, (ast.If, ast.Try, ast.With, ast.ExceptHandler)):
                 blocks.append(node)
     return found

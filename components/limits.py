@@ -54,6 +54,6 @@ def positive_seconds(setting: str, value: float) -> int:
 
 def port_number(value: float) -> int:
     """Return `value` as a host port, 0 meaning that Docker chooses; raise `Problem` when it is none."""
-    if not (isinstance(value, (int, float)) and value == int(value) and 0 <= value <= 65535):
+    if not (isinstance(value, (int, float)) and 0 <= value <= 65535 and value == int(value)):
         raise Problem(f"port is {value!r}: give 1 to 65535, or 0 to let Docker choose a free one.")
     return int(value)

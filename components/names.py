@@ -36,7 +36,7 @@ def check_image_name(name: str) -> str:
     if ":" in rest or "@" in rest:
         raise Problem(
             f"the image name {name!r} carries a tag or digest: the tag is made from the image's content. "
-            f"Give {re.split('[:@]', name)[0]!r}."
+            f"Give {registry + slash + re.split('[:@]', rest)[0]!r}."
         )
     parts = (registry.split("/") if slash else []) + [rest]
     first_may_be_host = len(parts) > 1 and re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?", parts[0])
