@@ -11,7 +11,7 @@ from components.problems import Problem
 
 
 def cache_folder(environ: Mapping[str, str], name: str) -> Path:
-    """The folder ``name`` in the user's cache (``$XDG_CACHE_HOME/model-webservice``, or below ``~/.cache``), made to be.
+    """The folder ``name`` in the user's cache: ``$XDG_CACHE_HOME/model-webservice``, or below ``~/.cache``; it is made.
 
     Raises:
         Problem: the folder cannot be made.
@@ -24,7 +24,8 @@ def cache_folder(environ: Mapping[str, str], name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Problem(
-            f"cannot make the cache folder {str(folder)!r}: {error.strerror}. Set XDG_CACHE_HOME to a folder that can be written."
+            f"cannot make the cache folder {str(folder)!r}: {error.strerror}. "
+            "Set XDG_CACHE_HOME to a folder that can be written."
         ) from None
     return folder
 
