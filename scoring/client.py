@@ -14,6 +14,7 @@ import requests
 PROJECT = Path(__file__).resolve().parent.parent
 CONNECT_TIMEOUT = 5.0
 FIX = "run `make up` to deploy the services"
+LOGIN_FIX = "or `source .toolchain/env` for the login and passphrase that it uses"
 
 
 class ServiceError(RuntimeError):
@@ -89,7 +90,7 @@ class Webservice:
             ) from error
 
     def state(self) -> str:
-        """``Healthy`` when a GET of the service's root is answered with 200, as it is once loaded, else ``Unhealthy``."""
+        """``Healthy`` when a GET of the root is answered with 200, as it is once loaded, or ``Unhealthy``."""
         try:
             answer = self._request("GET", self._beside_score(""))
         except ServiceError:
@@ -152,7 +153,7 @@ def services_of_stack(
             "there is no pulumi on PATH; run `source .toolchain/env`, or `make up` if there is no such file"
         ) from error
     if done.returncode != 0:
-        raise StackError(f"{name} cannot be read: {_last_error(done.stderr)}; {FIX}")
+        raise StackError(f"{name} cannot be read: {_last_error(done.stderr)}; {FIX}, {LOGIN_FIX}")
     return _services(name, done.stdout)
 
 

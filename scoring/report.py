@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from rich import box
 from rich.console import Console, Group
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -130,11 +129,9 @@ def show(console: Console, sample: Sample, answers: Sequence[Answer]) -> None:
     console.print()
 
     table = _table(sample, answers)
-    if _extent(console, table).maximum > console.width:
+    if console.measure(table, options=console.options.update(width=10_000)).maximum > console.width:
         table = _narrow_table(sample, answers)
-        # Past the terminal's edge rather than without the end of a URI.
-        least = _extent(console, table).minimum
-        table.width = least if least > console.width else None
+    # Past the terminal's edge rather than without the end of a URI.
     console.print(table, crop=False)
     console.print()
     alike = not problems(answers)
@@ -161,43 +158,38 @@ def _table(sample: Sample, answers: Sequence[Answer]) -> Table:
 def _narrow_table(sample: Sample, answers: Sequence[Answer]) -> Table:
     """Two lines a service, for terminals of about 80 columns."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, leading=1)
-    for header in ("service\nstyle", "scoring URI\nimage", "state\n", "predicted\ntrue"):
-        table.add_column(header)
+    table.add_column("service\nstyle", min_width=max(len(answer.service.name) for answer in answers))
+    table.add_column("scoring URI\nimage", min_width=max(len(answer.service.scoring_uri) for answer in answers))
+    table.add_column("state\n")
+    table.add_column("predicted\ntrue")
     for answer in answers:
         service = answer.service
-        predicted, true = _labels(answer, sample)
+        predicted, true = _labels(answer, sample, in_line=5)
         table.add_row(
             Text(f"{service.name}\n{service.style}"),
-            Group(Text(service.scoring_uri, no_wrap=True, overflow="ignore"), Text(service.image, overflow="fold")),
+            Text(f"{service.scoring_uri}\n{service.image}", overflow="fold"),
             _state(answer),
             Group(predicted, true),
         )
     return table
 
 
-def _extent(console: Console, table: Table) -> Measurement:
-    """The least and the greatest width that a table can use, whatever the console's."""
-    return console.measure(table, options=console.options.update(width=10_000))
-
-
-def _labels(answer: Answer, sample: Sample) -> tuple[Text, Text]:
-    """The predicted labels, the wrong ones marked, and the true ones below or beside them."""
+def _labels(answer: Answer, sample: Sample, in_line: int | None = None) -> tuple[Text, Text]:
+    """The predicted labels, the wrong ones marked, and the true ones; ``in_line`` of them in a line or all."""
     truth = sample.labels.tolist()
-    true = Text("  ".join(str(label) for label in truth), no_wrap=True)
-    if answer.error:
-        return Text("failed", style="red"), true
-    predicted = Text(no_wrap=True)
-    for label, right in zip(answer.predicted, truth, strict=True):
-        if label == right:
-            predicted.append(f"{label}  ")
-        else:
-            predicted.append(f"{label}{MARK} ", style="yellow")
-    predicted.rstrip()
-    return predicted, true
+    in_line = in_line or len(truth)
+    predicted, true = Text(), Text()
+    for place, label in enumerate(truth):
+        end = "" if place == len(truth) - 1 else "\n" if place % in_line == in_line - 1 else " "
+        true.append(f"{label} {end}")
+        if not answer.error:
+            right = answer.predicted[place] == label
+            predicted.append(f"{answer.predicted[place]}{' ' if right else MARK}{end}", style="" if right else "yellow")
+    return Text("failed", style="red") if answer.error else predicted, true
 
 
 def _state(answer: Answer) -> Text:
-    return Text(answer.state, style="green" if answer.state == "Healthy" else "red", no_wrap=True)
+    return Text(answer.state, style="green" if answer.state == "Healthy" else "red")
 
 
 def _caption(true: int, place: int, answers: Sequence[Answer]) -> str:

@@ -1,0 +1,146 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scoring.__main__ import main
+from scoring.client import PROJECT
+from tests.scoring.conftest import Pulumi, Serve, Service
+
+Reader = Callable[[str, str, bytes], tuple[int, str]]
+
+
+def outputs(*services: Service) -> dict[str, object]:
+    return {
+        "services": {
+            f"aci-mnist-{number}": {"style": "model file", "image": "i:1", "scoringUri": service.scoring_uri}
+            for number, service in enumerate(services, start=1)
+        }
+    }
+
+
+def wrong(reader: Reader) -> Reader:
+    def answer(method: str, path: str, body: bytes) -> tuple[int, str]:
+        status, text = reader(method, path, body)
+        if method == "POST":
+            first, *others = json.loads(text)
+            text = json.dumps([(first + 1) % 10, *others])
+        return status, text
+
+    return answer
+
+
+def test_all_services_get_the_same_digits_and_answer_alike(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = [serve(reader) for _ in range(3)]
+    pulumi.prints(outputs(*services))
+    assert main(["test", "-s", "dev"], pulumi.environ) == 0
+    printed = capsys.readouterr()
+    assert "The 3 services answer alike" in printed.out
+    assert printed.err == ""
+    bodies = {service.requests[1][2] for service in services}
+    assert len(bodies) == 1
+    assert np.array(json.loads(bodies.pop())["data"]).shape == (5, 784)
+    assert pulumi.calls[0].endswith("--stack dev")
+
+
+def test_services_that_differ_fail_the_test(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.prints(outputs(serve(reader), serve(wrong(reader))))
+    assert main(["test", "--seed", "3"], pulumi.environ) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "error: the services differ on digit 1: aci-mnist-1 6, aci-mnist-2 7\n"
+    assert "alike" not in printed.out
+
+
+def test_a_service_that_fails_fails_the_test(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = serve(lambda *_: (500, '{"message": "boom"}'))
+    pulumi.prints(outputs(serve(reader), broken))
+    assert main(["test"], pulumi.environ) == 1
+    assert capsys.readouterr().err == f"error: aci-mnist-2: POST {broken.scoring_uri} answered 500: boom\n"
+
+
+def test_services_that_misread_a_digit_alike_pass(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.prints(outputs(serve(wrong(reader)), serve(wrong(reader))))
+    assert main(["test", "--seed", "3"], pulumi.environ) == 0
+    assert "true 6, read as 7*" in capsys.readouterr().out
+
+
+def test_json_is_all_that_is_printed(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.prints(outputs(serve(reader), serve(wrong(reader))))
+    assert main(["test", "--json", "--count", "2", "--seed", "3"], pulumi.environ) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert report["alike"] is False
+    assert report["trueLabels"] == [6, 1]
+    assert report["services"]["aci-mnist-2"]["predictedLabels"] == [7, 1]
+
+
+def test_digits_of_ones_own(
+    serve: Serve, reader: Reader, pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "own.npz", X=np.zeros((1, 784), np.uint8), y=np.array([8]))
+    pulumi.prints(outputs(serve(reader)))
+    assert main(["test", "--json", "--count", "1", "--digits", str(tmp_path / "own.npz")], pulumi.environ) == 0
+    assert json.loads(capsys.readouterr().out)["trueLabels"] == [8]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--count", "0"], "error: 0 digits were asked for; there are 1 to 1000\n"),
+        (["--digits", "/absent.npz"], "error: no digits in /absent.npz:"),
+        ([], "error: the selected stack has no services; run `make up` to deploy the services\n"),
+        (["-s", "qa"], "error: stack qa has no services; run `make up` to deploy the services\n"),
+    ],
+)
+def test_nothing_to_send_exits_2(
+    pulumi: Pulumi, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    pulumi.prints({})
+    assert main(["test", *arguments], pulumi.environ) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("arguments", [[], ["call"], ["test", "--seed", "-1"], ["test", "--count", "many"]])
+def test_wrong_arguments_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(arguments)
+    assert raised.value.code == 2
+    assert "usage: python -m scoring" in capsys.readouterr().err
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["test", "--help"])
+    assert raised.value.code == 0
+    assert "exit codes:\n  0  the services answered alike" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("columns", "lines_a_service"), [(None, 1), ("80", 2)])
+def test_as_a_command(serve: Serve, reader: Reader, pulumi: Pulumi, columns: str | None, lines_a_service: int) -> None:
+    service = serve(reader)
+    pulumi.prints(outputs(service))
+    environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | pulumi.environ
+    done = subprocess.run(
+        [sys.executable, "-m", "scoring", "test"],
+        cwd=PROJECT,
+        env=environ | ({"COLUMNS": columns} if columns else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert service.scoring_uri in done.stdout
+    assert "The one service answers" in done.stdout
