@@ -129,8 +129,8 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "exit codes:\n  0  the services answered alike" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("columns", "lines_a_service"), [(None, 1), ("80", 2)])
-def test_as_a_command(serve: Serve, reader: Reader, pulumi: Pulumi, columns: str | None, lines_a_service: int) -> None:
+@pytest.mark.parametrize(("columns", "in_one_line"), [(None, True), ("80", False)])
+def test_as_a_command(serve: Serve, reader: Reader, pulumi: Pulumi, columns: str | None, in_one_line: bool) -> None:
     service = serve(reader)
     pulumi.prints(outputs(service))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | pulumi.environ
@@ -142,5 +142,7 @@ def test_as_a_command(serve: Serve, reader: Reader, pulumi: Pulumi, columns: str
         text=True,
         check=True,
     )
-    assert service.scoring_uri in done.stdout
-    assert "The one service answers" in done.stdout
+    row = next(line for line in done.stdout.splitlines() if "aci-mnist-1" in line)
+    assert service.scoring_uri in row
+    assert ("model file" in row) is in_one_line
+    assert done.stderr == ""
