@@ -1,0 +1,127 @@
+"""docker:index/network:Network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from toolchain.docker_provider.resource import Operation, OperationError, Resource, label_map
+from toolchain.docker_provider.schema import Field, Schema
+from toolchain.docker_provider.values import Properties
+
+_STRING = Field("string")
+LABELS: Schema = {"label": Field("string", required=True), "value": Field("string", required=True)}
+_IPAM: Schema = {"subnet": _STRING, "ipRange": _STRING, "gateway": _STRING, "auxAddress": Field("map")}
+RELEASE_SECONDS = 20
+
+
+class Network(Resource):
+    token = "docker:index/network:Network"  # noqa: S105 - a type's token
+    autonamed = True
+    meta = {"__meta": '{"schema_version":"1"}'}
+    schema = {
+        "name": Field("string", replace=True),
+        "attachable": Field("bool", replace=True),
+        "driver": Field("string", replace=True, computed=True),
+        "ingress": Field("bool", replace=True),
+        "internal": Field("bool", replace=True, computed=True),
+        "ipamConfigs": Field("set", _IPAM, replace=True, computed=True),
+        "ipamDriver": Field("string", replace=True, default="default"),
+        "ipamOptions": Field("map", replace=True, computed=True),
+        "ipv6": Field("bool", replace=True),
+        "labels": Field("set", LABELS, replace=True),
+        "options": Field("map", replace=True, computed=True),
+        "scope": Field("string", output=True),
+    }
+
+    def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
+        from docker.errors import APIError
+        from docker.types import IPAMConfig, IPAMPool
+
+        given, api = self.completed(inputs), operation.daemon.api
+        pools = [
+            IPAMPool(
+                subnet=pool.get("subnet") or None,
+                iprange=pool.get("ipRange") or None,
+                gateway=pool.get("gateway") or None,
+                aux_addresses=pool.get("auxAddress") or None,
+            )
+            for pool in given.get("ipamConfigs", [])
+        ]
+        try:
+            network_id: str = api.create_network(
+                given["name"],
+                driver=given.get("driver"),
+                options=given.get("options"),
+                ipam=IPAMConfig(driver=given["ipamDriver"], pool_configs=pools, options=given.get("ipamOptions")),
+                check_duplicate=True,
+                internal=given.get("internal", False),
+                labels=label_map(given.get("labels")) or None,
+                enable_ipv6=given.get("ipv6", False),
+                attachable=given.get("attachable"),
+                ingress=given.get("ingress"),
+            )["Id"]
+        except APIError as error:
+            raise OperationError(f"creating network {given['name']!r}: {error.explanation or error}") from error
+        return network_id, self._outputs(given, api.inspect_network(network_id))
+
+    def read(
+        self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
+    ) -> tuple[str, Properties, Properties] | None:
+        from docker.errors import NotFound
+
+        try:
+            seen = operation.daemon.api.inspect_network(resource_id)
+        except NotFound:
+            return None
+        if not state:
+            labels = [{"label": key, "value": value} for key, value in (seen.get("Labels") or {}).items()]
+            inputs = {"name": seen["Name"], "driver": seen["Driver"], **({"labels": labels} if labels else {})}
+            inputs["__defaults"] = []
+            state = self.completed(inputs)
+        return seen["Id"], inputs, self._outputs(state, seen)
+
+    def _outputs(self, given: Properties, seen: Properties) -> Properties:
+        keys = {"subnet": "Subnet", "ipRange": "IPRange", "gateway": "Gateway", "auxAddress": "AuxiliaryAddresses"}
+        ipam = seen.get("IPAM") or {}
+        pools = [{k: pool[v] for k, v in keys.items() if pool.get(v)} for pool in ipam.get("Config") or []]
+        return {
+            **given,
+            **self.meta,
+            "name": seen["Name"],
+            "driver": seen["Driver"],
+            "scope": seen["Scope"],
+            "internal": seen["Internal"],
+            "attachable": seen["Attachable"],
+            "ingress": seen["Ingress"],
+            "ipv6": seen["EnableIPv6"],
+            "ipamDriver": ipam.get("Driver") or "default",
+            "ipamConfigs": given.get("ipamConfigs") or pools,
+            "options": seen.get("Options") or {},
+        }
+
+    def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
+        remove_when_free(operation, f"network {state.get('name')!r}", lambda: operation.daemon.api.remove_network(resource_id))
+
+
+def remove_when_free(operation: Operation, what: str, remove: Callable[[], Any]) -> None:
+    """Remove what containers may still hold for a moment after they are gone.
+
+    Raises:
+        OperationError: it is still in use after 20 s, or the daemon refuses.
+    """
+    from docker.errors import APIError, NotFound
+
+    deadline = time.monotonic() + RELEASE_SECONDS
+    while True:
+        try:
+            remove()
+        except NotFound:
+            return
+        except APIError as error:
+            in_use = error.status_code == 409 or "active endpoints" in str(error)
+            if not in_use or time.monotonic() > deadline or operation.cancelled.wait(0.2):
+                raise OperationError(f"removing {what}: {error.explanation or error}") from error
+        else:
+            return

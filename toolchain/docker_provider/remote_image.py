@@ -1,0 +1,53 @@
+"""docker:index/remoteImage:RemoteImage: an image that is pulled unless the daemon has it."""
+
+from __future__ import annotations
+
+from toolchain.docker_provider.images import ensure_image, find_image
+from toolchain.docker_provider.resource import Operation, OperationError, Resource
+from toolchain.docker_provider.schema import Field
+from toolchain.docker_provider.values import Properties
+
+
+class RemoteImage(Resource):
+    token = "docker:index/remoteImage:RemoteImage"  # noqa: S105 - a type's token
+    schema = {
+        "name": Field("string", required=True, replace=True),
+        "forceRemove": Field("bool"),
+        "keepLocally": Field("bool"),
+        "platform": Field("string", replace=True),
+        "pullTriggers": Field("set", replace=True),
+        "triggers": Field("map", replace=True),
+        "imageId": Field("string", output=True),
+        "repoDigest": Field("string", output=True),
+    }
+
+    def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
+        found = ensure_image(operation, inputs["name"], inputs.get("platform"))
+        return f"{found['Id']}{inputs['name']}", self._outputs(self.completed(inputs), found)
+
+    def read(
+        self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
+    ) -> tuple[str, Properties, Properties] | None:
+        if not state:
+            inputs = state = {"name": resource_id.removeprefix("sha256:")[64:] or resource_id}
+        found = find_image(operation, state["name"])
+        return (f"{found['Id']}{state['name']}", inputs, self._outputs(state, found)) if found else None
+
+    def _outputs(self, given: Properties, found: Properties) -> Properties:
+        digests = found.get("RepoDigests") or []
+        return {**given, "imageId": found["Id"], "repoDigest": digests[0] if digests else ""}
+
+    def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
+        from docker.errors import APIError, ImageNotFound
+
+        if state.get("keepLocally"):
+            return
+        try:
+            operation.daemon.api.remove_image(state["name"], force=state.get("forceRemove", False))
+        except ImageNotFound:
+            return
+        except APIError as error:
+            raise OperationError(
+                f"removing image {state['name']!r}: {error.explanation or error}; "
+                "remove what uses it, or set keepLocally or forceRemove"
+            ) from error
