@@ -116,6 +116,7 @@ def _connect(endpoint: str, tls: Any) -> Daemon:
 def endpoint_of(host: str, environ: Mapping[str, str]) -> tuple[str, Any | None]:
     """Return the daemon's address and TLS settings, by the precedence of Docker's own client."""
     from docker.context import ContextAPI
+    from docker.context.config import get_current_context_name
     from docker.utils import kwargs_from_env
 
     if host:
@@ -123,12 +124,12 @@ def endpoint_of(host: str, environ: Mapping[str, str]) -> tuple[str, Any | None]
     if environ.get("DOCKER_HOST"):
         settings = kwargs_from_env(environment=dict(environ))
         return settings.get("base_url", environ["DOCKER_HOST"]), settings.get("tls")
-    name = environ.get("DOCKER_CONTEXT")
-    context = ContextAPI.get_context(name) if name else ContextAPI.get_current_context()
-    if name and context is None:
-        raise Problem(f"DOCKER_CONTEXT names {name!r}, which does not exist: 'docker context ls' lists what does.")
-    if context is None or context.Name == "default":
+    name = environ.get("DOCKER_CONTEXT") or get_current_context_name() or "default"
+    if name == "default":
         return "unix:///var/run/docker.sock" if os.name == "posix" else "", None
+    context = ContextAPI.get_context(name)
+    if context is None:
+        raise Problem(f"the Docker context {name!r} does not exist: 'docker context ls' lists those that do.")
     return str(context.Host), context.TLSConfig
 
 
