@@ -1,0 +1,113 @@
+"""A checkout of the project with a stack of its own, driven by the real Pulumi CLI."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pulumi import automation
+
+ROOT = Path(__file__).resolve().parents[2]
+UNTRACKED = ("scoring/mnist/outputs/sklearn_mnist_model.pkl",)
+"""Made by the toolchain before the tests, and no part of a checkout."""
+
+
+def check_out(target: Path) -> Path:
+    """Copy the project's files, as they are in the working tree, to `target`."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+    )
+    for name in [*listed.stdout.decode().splitlines(), *UNTRACKED]:
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+    if (ROOT / ".toolchain").exists():
+        (target / ".toolchain").symlink_to(ROOT / ".toolchain")
+    return target
+
+
+@dataclass
+class Run:
+    """What one run of the engine did."""
+
+    operations: dict[str, list[str]] = field(default_factory=dict)
+    """By resource name, in order: what was done to it, without `same` and `refresh`."""
+    output: str = ""
+    failed: bool = False
+
+
+class Project:
+    """A stack in a checkout."""
+
+    def __init__(self, checkout: Path, backend: Path, stack: str = "e2e") -> None:
+        backend.mkdir(exist_ok=True)
+        self.checkout = checkout
+        self.backend = backend
+        self.environment = {
+            "PULUMI_BACKEND_URL": f"file://{backend}",
+            "PULUMI_CONFIG_PASSPHRASE": "of the tests",
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+        }
+        workspace = automation.LocalWorkspaceOptions(work_dir=str(checkout), env_vars=self.environment)
+        self.stack = automation.create_or_select_stack(stack, work_dir=str(checkout), opts=workspace)
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Write the stack's settings, all of them."""
+        values = {f"model-webservice:{key}": value for key, value in settings.items()}
+        path = self.checkout / "stacks" / f"Pulumi.{self.stack.name}.yaml"
+        kept = [line for line in path.read_text().splitlines() if line.startswith("encryptionsalt")] if path.exists() else []
+        path.write_text("\n".join([f"config: {json.dumps(values)}", *kept, ""]))
+
+    def up(self, **options: object) -> Run:
+        """Run `pulumi up`; a failure is told in the result."""
+        return self._run(self.stack.up, **options)
+
+    def preview(self, **options: object) -> Run:
+        """Run `pulumi preview`; a failure is told in the result."""
+        return self._run(self.stack.preview, **options)
+
+    def destroy(self) -> Run:
+        """Run `pulumi destroy`; a failure is told in the result."""
+        return self._run(self.stack.destroy)
+
+    def _run(self, action, **options: object) -> Run:
+        run = Run()
+
+        def watch(event: automation.EngineEvent) -> None:
+            if event.resource_pre_event:
+                step = event.resource_pre_event.metadata
+                operation = str(getattr(step.op, "value", step.op))
+                if operation not in ("same", "refresh", "read"):
+                    run.operations.setdefault(step.urn.split("::")[-1], []).append(operation)
+
+        try:
+            action(on_event=watch, on_output=lambda text: setattr(run, "output", run.output + text + "\n"), color="never", **options)
+        except automation.CommandError as error:
+            run.failed = True
+            run.output += str(error)
+        return run
+
+    def services(self) -> dict[str, dict[str, str]]:
+        """Return the stack's output `services`."""
+        return self.stack.outputs()["services"].value
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Replace `old` by `new` in a file for a while."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment, for programs that it starts."""
+    return dict(os.environ)

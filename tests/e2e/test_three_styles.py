@@ -1,0 +1,153 @@
+"""Three services from a real `pulumi up` on a real daemon: alike, changed only where something changed, gone at the end.
+
+The tests share one stack and run in the order in which they stand.
+"""
+
+import json
+import shutil
+import subprocess
+
+import docker
+import pytest
+import requests
+
+from scoring.mnist import data
+from tests.e2e.conftest import NAMES, write_script
+from tests.e2e.project import Project, check_out, edited
+
+pytestmark = pytest.mark.e2e
+
+
+def predictions(project: Project, count: int = 5) -> dict[str, list[int]]:
+    digits, _ = data.held_out()
+    body = json.dumps({"data": digits[:count].tolist()})
+    return {
+        name: requests.post(service["scoringUri"], data=body, timeout=10).json()
+        for name, service in project.services().items()
+    }
+
+
+def image_of(client: docker.DockerClient, container: str) -> list[str]:
+    return client.api.inspect_image(client.api.inspect_container(container)["Image"])["RootFS"]["Layers"]
+
+
+def test_the_preview_builds_nothing(project: Project, daemon: docker.DockerClient) -> None:
+    before = {image.id for image in daemon.images.list()}
+    run = project.preview()
+    assert not run.failed, run.output
+    assert {image.id for image in daemon.images.list()} == before
+    assert not [c for c in daemon.containers.list(all=True) if c.name in NAMES]
+
+
+def test_three_services_answer_alike(project: Project) -> None:
+    run = project.up()
+    assert not run.failed, run.output
+    services = project.services()
+    assert {name: service["state"] for name, service in services.items()} == dict.fromkeys(NAMES, "Healthy")
+    answers = predictions(project)
+    _, labels = data.held_out()
+    assert answers[NAMES[0]] == answers[NAMES[1]] == answers[NAMES[2]]
+    assert sum(a == b for a, b in zip(answers[NAMES[0]], labels[:5].tolist(), strict=True)) >= 4
+
+
+def test_containers_are_hardened(project: Project, daemon: docker.DockerClient) -> None:
+    for name in NAMES:
+        seen = daemon.api.inspect_container(name)
+        host, config = seen["HostConfig"], seen["Config"]
+        assert config["User"] == "10001:10001"
+        assert host["ReadonlyRootfs"]
+        assert host["CapDrop"] == ["ALL"]
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+        assert host["Init"]
+        assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (10**9, 2**30, 2**30)
+        assert host["LogConfig"]["Config"] == {"max-file": "3", "max-size": "10m"}
+        assert host["RestartPolicy"]["Name"] == "unless-stopped"
+        assert list(host["Tmpfs"]) == ["/tmp"]
+        assert [port["HostIp"] for port in host["PortBindings"]["5001/tcp"]] == ["127.0.0.1"]
+
+
+def test_a_second_up_changes_nothing(project: Project) -> None:
+    run = project.up()
+    assert (run.failed, run.operations) == (False, {}), run.output
+
+
+def test_touched_files_change_nothing(project: Project) -> None:
+    for path in project.checkout.rglob("*"):
+        if path.is_file() and ".toolchain" not in path.parts:
+            path.touch()
+    run = project.up()
+    assert (run.failed, run.operations) == (False, {}), run.output
+
+
+def test_another_working_directory_changes_nothing(project: Project, tmp_path) -> None:
+    done = subprocess.run(
+        ["pulumi", "-C", str(project.checkout), "up", "--yes", "--stack", project.stack.name, "--expect-no-changes"],
+        cwd=tmp_path,
+        env={**__import__("os").environ, **project.environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_another_checkout_changes_nothing(project: Project, tmp_path) -> None:
+    other = check_out(tmp_path / "elsewhere")
+    write_script(other)
+    stack_file = f"stacks/Pulumi.{project.stack.name}.yaml"
+    shutil.copyfile(project.checkout / stack_file, other / stack_file)
+    run = Project(other, project.backend).up()
+    assert (run.failed, run.operations) == (False, {}), run.output
+
+
+def test_a_changed_script_replaces_one_image_and_one_container_of_each_service_that_uses_it(
+    project: Project, daemon: docker.DockerClient
+) -> None:
+    layers = {name: image_of(daemon, name) for name in NAMES}
+    with edited(project.checkout / "scoring/mnist/score_e2e.py", "y_hat.tolist()", "[int(y) for y in y_hat]"):
+        run = project.up()
+        assert not run.failed, run.output
+    replaced = {f"{NAMES[1]}-container", f"{NAMES[2]}-container"}
+    built = {f"{NAMES[1]}-image-image", "e2e-myimage1-image"}
+    stored = {f"{NAMES[1]}-image-stored", "e2e-myimage1-stored"}
+    assert set(run.operations) == replaced | built | stored
+    assert all(run.operations[name] == ["update"] for name in built)
+    assert all("replace" in run.operations[name] for name in replaced | stored)
+    for name in NAMES[1:]:
+        now = image_of(daemon, name)
+        assert now[:-1] == layers[name][:-1]
+        assert now[-1] != layers[name][-1]
+    assert len({tuple(answer) for answer in predictions(project).values()}) == 1
+
+
+def test_a_changed_model_replaces_no_dependency_layer(project: Project, daemon: docker.DockerClient) -> None:
+    assert not project.up().failed  # the script as it was
+    layers = {name: image_of(daemon, name) for name in NAMES}
+    model = project.checkout / "scoring/mnist/outputs/sklearn_mnist_model.pkl"
+    subprocess.run(
+        ["python", "-m", "scoring.mnist.train", "--output", str(model), "--seed", "7"], cwd=project.checkout, check=True
+    )
+    run = project.up()
+    assert not run.failed, run.output
+    containers = {name for name, done in run.operations.items() if name.endswith("-container") and "replace" in done}
+    assert containers == {f"{name}-container" for name in NAMES}
+    for name in NAMES:
+        changed = [index for index, (old, new) in enumerate(zip(layers[name], image_of(daemon, name), strict=True)) if old != new]
+        assert changed == [len(layers[name]) - 2], "only the model's layer, above the dependencies and below the script"
+
+
+def test_a_removed_container_comes_back(project: Project, daemon: docker.DockerClient) -> None:
+    daemon.containers.get(NAMES[0]).remove(force=True)
+    run = project.up()
+    assert not run.failed, run.output
+    assert daemon.containers.get(NAMES[0]).status == "running"
+
+
+def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -> None:
+    networks, volumes = len(daemon.networks.list()), len(daemon.volumes.list())
+    run = project.destroy()
+    assert not run.failed, run.output
+    assert not [c.name for c in daemon.containers.list(all=True) if c.name in NAMES]
+    assert not [tag for image in daemon.images.list() for tag in image.tags if "e2e" in tag]
+    dangling = daemon.images.list(filters={"dangling": True})
+    assert not [i.labels for i in dangling if any("e2e" in str(value) for value in i.labels.values())]
+    assert (len(daemon.networks.list()), len(daemon.volumes.list())) == (networks, volumes)
