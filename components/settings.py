@@ -1,7 +1,9 @@
 """The project's settings: read in one place, from the configuration that `Pulumi.yaml` declares, checked before use."""
 
+import contextlib
 import difflib
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +12,17 @@ from components import names
 from components.problems import Problem
 
 STYLES = ("modelFile", "registeredModel", "image")
-SERVICE_KEYS = ("name", "style", "executionScript", "port", "cpuCores", "memoryGb", "tags", "description", "environment")
+SERVICE_KEYS = (
+    "name",
+    "style",
+    "executionScript",
+    "port",
+    "cpuCores",
+    "memoryGb",
+    "tags",
+    "description",
+    "environment",
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,8 @@ class Settings:
             image_description=read.text("imageDescription"),
             base_image=read.text("baseImage"),
             bind_address=read.text("bindAddress"),
-            wait_timeout=int(read.number("waitTimeout")),
-            stop_grace_seconds=int(read.number("stopGraceSeconds")),
+            wait_timeout=to_whole_number("waitTimeout", own.get("waitTimeout")),
+            stop_grace_seconds=to_whole_number("stopGraceSeconds", own.get("stopGraceSeconds")),
             docker_host=read.text("dockerHost"),
         )
 
@@ -116,7 +128,8 @@ class Reader:
         except ValueError:
             value = None
         if not isinstance(value, kind):
-            raise Problem(f"{key} is {self.own.get(key)!r}: give {allowed}.")
+            given = "a secret of another kind" if key in self.secrets else repr(self.own.get(key))
+            raise Problem(f"{key} is {given}: give {allowed}.")
         return value
 
     def number(self, key: str) -> float:
@@ -142,21 +155,21 @@ class Reader:
         """Return the service that an entry of `services` describes."""
         where = f"services[{index}]"
         if not isinstance(entry, dict):
-            raise Problem(f"{where} is {entry!r}: give a mapping with name and style.")
+            raise Problem(f"{where} is {kind_of(entry)}: give a mapping with name and style.")
         check_known(entry, SERVICE_KEYS, f"key in {where}")
         style = entry.get("style")
         if style not in STYLES:
             raise Problem(f"{where}.style is {style!r}: give one of {', '.join(STYLES)}.")
         if style == "image" and "executionScript" in entry:
             raise Problem(
-                f"{where}.executionScript is given with the style image, whose script is the image's: drop it, or set the "
-                "stack's executionScript."
+                f"{where}.executionScript is given with the style image, whose script is the image's: drop it, or set "
+                "the stack's executionScript."
             )
         return ServiceSettings(
             name=names.check_service_name(str(entry.get("name", ""))),
             style=str(style),
             execution_script=str(entry.get("executionScript", self.text("executionScript"))),
-            port=int(to_number(f"{where}.port", entry.get("port", 0))),
+            port=to_whole_number(f"{where}.port", entry.get("port", 0)),
             cpu_cores=to_number(f"{where}.cpuCores", entry["cpuCores"])
             if "cpuCores" in entry
             else self.number("cpuCores"),
@@ -189,17 +202,33 @@ def check_secrets(secrets: Collection[str]) -> None:
 
 
 def to_number(key: str, value: Any) -> float:
-    """Return `value` as a number; raise `Problem` when it is none."""
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError):
-        raise Problem(f"{key} is {value!r}: give a number.") from None
+    """Return `value` as a finite number; raise `Problem` when it is none."""
+    with contextlib.suppress(TypeError, ValueError):
+        number = float(value)
+        if math.isfinite(number) and not isinstance(value, bool):
+            return number
+    raise Problem(f"{key} is {value!r}: give a number.")
+
+
+def to_whole_number(key: str, value: Any) -> int:
+    """Return `value` as a whole number; raise `Problem` when it is none."""
+    number = to_number(key, value)
+    if number != int(number):
+        raise Problem(f"{key} is {value!r}: give a whole number.")
+    return int(number)
 
 
 def to_texts(key: str, value: Any) -> dict[str, str]:
-    """Return `value` as a mapping of names to texts; raise `Problem` when it is none."""
-    if not isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in value.values()):
-        raise Problem(f"{key} is {value!r}: give a mapping of names to texts.")
+    """Return `value` as a mapping of names to texts; raise `Problem`, which shows no text, when it is none."""
+    if not isinstance(value, dict):
+        raise Problem(f"{key} is {kind_of(value)}: give a mapping of names to texts.")
+    for name, item in value.items():
+        if isinstance(item, (dict, list)):
+            raise Problem(f"{key}.{name} is {kind_of(item)}: give a text.")
     return {str(name): item if isinstance(item, str) else json.dumps(item) for name, item in value.items()}
+
+
+def kind_of(value: Any) -> str:
+    """Return what a JSON value is, without what it says, which may be a secret."""
+    kinds = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "empty"}
+    return kinds.get(type(value), "a number")
