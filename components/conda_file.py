@@ -64,8 +64,8 @@ _INSTEAD = {"variables": "; give environment variables in the service's settings
 def _pypi_name(name: str, origin: str) -> str:
     if name in conda_names.BUILD_CHOICES:
         raise Problem(
-            f"{origin}: the conda package {name!r} chooses a build of PyTorch and has no counterpart for pip. Take it out, "
-            "and name the index of the build that you want with --extra-index-url in the 'pip:' part."
+            f"{origin}: the conda package {name!r} chooses a build of PyTorch and has no counterpart for pip. Take it "
+            "out, and name the index of the build that you want with --extra-index-url in the 'pip:' part."
         )
     if conda_names.is_native(name):
         raise Problem(

@@ -90,8 +90,8 @@ def write_layer(target: Path, sources: Mapping[str, Path], *, exclude: Exclude =
     """Write an uncompressed tar of ``sources`` to ``target`` and return its sha256 (hex).
 
     ``sources`` maps paths in the image, without a leading slash, to files or folders on the host. Parents of every path
-    are included as folders. ``exclude`` is asked for each path below a source folder, relative to that folder; a folder
-    that it names is left out with all that it holds. Symbolic links are kept as such where they stay inside their source.
+    are included as folders. ``exclude`` is asked for each path below a source folder, relative to that folder; what it
+    names is left out, with all that a folder holds. Links are kept as such where they stay inside their source.
 
     The file appears whole or not at all. Where ``target`` holds the same bytes already, it is left untouched.
 

@@ -154,5 +154,5 @@ def _indexes(kind: str, value: str, folder: Path) -> PackageIndexes:
 def _not_a_package(text: str, origin: str) -> Problem:
     return Problem(
         f"{origin}: {redact(text)!r} is a folder, repository or file, or a URL with a login, and cannot be locked for "
-        "every machine. Build a wheel of it, put that into a folder named by --find-links, and require it by its name and version."
+        "every machine. Build a wheel of it, put that into a folder named by --find-links, and require it by name."
     )
