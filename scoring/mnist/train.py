@@ -1,7 +1,8 @@
 """Train the sample model: ``python -m scoring.mnist.train``.
 
-A logistic regression on pixels scaled to 0..1, as in Azure ML's tutorial of 2018. Strength of regularisation: chosen by
-five-fold cross-validation on the training digits alone (0.91).
+A logistic regression on pixels scaled to 0..1, as in Azure ML's tutorial of 2018. Its C of 0.05 is a choice for speed:
+five-fold cross-validation on the training digits gives 0.907 for 0.02, 0.913 for 0.05, 0.915 for 0.1 and 0.917 for 0.2,
+differences below the folds' standard deviation of 0.01, while a larger C takes longer to fit.
 """
 
 import argparse
