@@ -1,4 +1,4 @@
-"""Building an image: with BuildKit through the docker command line where one is capable of it, else by the classic builder."""
+"""Building an image: with BuildKit through a docker command line that is capable of it, else by the classic builder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from toolchain.docker_provider.build_client import BuildClient, choose_client
 from toolchain.docker_provider.engine import WARNING
 from toolchain.docker_provider.images import follow
 from toolchain.docker_provider.login_folder import login_folder
-from toolchain.docker_provider.registry import Login, key_of
+from toolchain.docker_provider.registry import Login
 from toolchain.docker_provider.resource import Operation, OperationError
 
 LAST_LINES = 20
@@ -53,8 +53,8 @@ def run_build(operation: Operation, build: Build) -> None:
     if client is None:
         if not build.classic:
             operation.log(
-                "BuildKit is not available: there is no docker command with buildx, nor one older than 23. Building with "
-                "the classic builder, which is slower and caches less; install docker-buildx to have BuildKit",
+                "BuildKit is not available: there is no docker command with buildx, nor one older than 23. Building "
+                "with the classic builder, which is slower and caches less; install docker-buildx to have BuildKit",
                 WARNING,
             )
         _build_by_api(operation, build)
@@ -122,10 +122,13 @@ def _run(operation: Operation, build: Build, command: Sequence[str], environment
         ended.set()
         watcher.join()
     if stopped.is_set():
-        raise OperationError(f"building {build.tag!r} was stopped: cancelled, or not done within {operation.timeout or 0:g} s")
+        raise OperationError(
+            f"building {build.tag!r} was stopped: cancelled, or not done within {operation.timeout or 0:g} s"
+        )
     if code:
         raise OperationError(
-            f"building {build.tag!r} failed (exit code {code}): {failure(lines)}\nlast lines of the build:\n" + "\n".join(lines)
+            f"building {build.tag!r} failed (exit code {code}): {failure(lines)}\nlast lines of the build:\n"
+            + "\n".join(lines)
         )
 
 
@@ -145,23 +148,29 @@ def _build_by_api(operation: Operation, build: Build) -> None:
     from docker.errors import DockerException
 
     api = operation.daemon.api
-    for host, login in build.logins.items():
-        api._auth_configs.add_auth(key_of(host), login.auth_config(host))
     try:
-        stream = api.build(
-            path=build.context,
-            dockerfile=os.path.abspath(build.dockerfile),
-            tag=build.tag,
-            buildargs=dict(build.args),
-            target=build.target or None,
-            platform=build.platform,
-            network_mode=build.network or None,
-            extra_hosts=dict(host.split(":", 1) for host in build.add_hosts) or None,
-            cache_from=list(build.cache_from) or None,
-            rm=True,
-            forcerm=True,
-            decode=True,
-        )
-        follow(operation, stream)
+        with login_folder(build.logins, operation.daemon.environ) as logins:
+            if logins:
+                api.reload_config(os.path.join(logins["DOCKER_CONFIG"], "config.json"))
+            stream = api.build(
+                path=build.context,
+                dockerfile=os.path.abspath(build.dockerfile),
+                tag=build.tag,
+                buildargs=dict(build.args),
+                target=build.target or None,
+                platform=build.platform,
+                network_mode=build.network or None,
+                extra_hosts=dict(host.split(":", 1) for host in build.add_hosts) or None,
+                cache_from=list(build.cache_from) or None,
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            follow(operation, stream)
     except (DockerException, OperationError, TypeError) as error:
-        raise OperationError(f"building {build.tag!r} failed: {getattr(error, 'explanation', None) or error}") from error
+        raise OperationError(
+            f"building {build.tag!r} failed: {getattr(error, 'explanation', None) or error}"
+        ) from error
+    finally:
+        if build.logins:
+            api.reload_config()

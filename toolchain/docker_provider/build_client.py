@@ -1,4 +1,4 @@
-"""Which docker command line builds with BuildKit: any with buildx, or one older than 23, which brings BuildKit along."""
+"""Which docker command line builds with BuildKit: any with buildx, or one older than 23, which brings it along."""
 
 from __future__ import annotations
 

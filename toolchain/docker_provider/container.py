@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from toolchain.docker_provider import container_request, container_rules, container_state
 from toolchain.docker_provider.container_schema import INERT, SCHEMA
 from toolchain.docker_provider.engine import WARNING
 from toolchain.docker_provider.images import ensure_image
 from toolchain.docker_provider.resource import InitFailed, Operation, OperationError, Resource
+from toolchain.docker_provider.schema import Schema
 from toolchain.docker_provider.values import UNKNOWN, Properties
 
 POLL_SECONDS = 0.1
@@ -19,27 +22,34 @@ _UPDATED = ("restart", "maxRetryCount", "cpuShares", "cpuSet", "memory", "memory
 
 
 class Container(Resource):
-    token = "docker:index/container:Container"  # noqa: S105 - a type's token
-    schema = SCHEMA
+    type_name = "docker:index/container:Container"
+    schema: ClassVar[Schema] = SCHEMA
     autonamed = True
-    meta = container_state.META
+    meta: ClassVar[Mapping[str, str]] = container_state.META
 
-    def rules(self, operation: Operation, inputs: Properties) -> dict[str, str]:
+    @override
+    def rules(self, inputs: Properties) -> dict[str, str]:
         return container_rules.problems(inputs)
 
-    def must_delete_first(self, old_inputs: Properties, news: Properties) -> bool:
+    @override
+    def must_delete_first(self, news: Properties) -> bool:
         return True
 
+    @override
     def preview(self, operation: Operation, inputs: Properties, state: Properties | None) -> Properties:
         outputs = super().preview(operation, inputs, state)
         if state is None and isinstance(outputs.get("ports"), list):
-            outputs["ports"] = [{"external": UNKNOWN, **port} if isinstance(port, dict) else port for port in outputs["ports"]]
+            outputs["ports"] = [
+                {"external": UNKNOWN, **port} if isinstance(port, dict) else port for port in outputs["ports"]
+            ]
         return outputs
 
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         from docker.errors import APIError
 
-        given, api = self.completed(inputs), operation.daemon.api
+        given = self.completed(inputs)
+        api: Any = operation.daemon.api  # its stubs leave the creation untyped
         ensure_image(operation, given["image"], given.get("platform"))
         try:
             body = container_request.creation(given)
@@ -78,7 +88,9 @@ class Container(Resource):
                 api.start(container_id)
         except (APIError, OSError) as error:
             reason = getattr(error, "explanation", None) or error
-            hint = "; uploads into a readOnly container need a volume at that path" if "read-only" in str(reason) else ""
+            hint = (
+                "; uploads into a readOnly container need a volume at that path" if "read-only" in str(reason) else ""
+            )
             raise OperationError(f"container {name!r}, {step}: {reason}{hint}") from error
 
     def _settle(self, operation: Operation, container_id: str, given: Properties) -> Properties:
@@ -100,7 +112,7 @@ class Container(Resource):
         """Wait until the container is healthy.
 
         Raises:
-            InitFailed: it is not within `waitTimeout` seconds, has no health check, or stopped; with its last log lines.
+            InitFailed: it is not within `waitTimeout` seconds, has no health check, or stopped; with its last lines.
         """
         api, seconds = operation.daemon.api, given.get("waitTimeout", 60)
         deadline = time.monotonic() + min(seconds, operation.timeout or seconds)
@@ -118,7 +130,11 @@ class Container(Resource):
             else:
                 problem = ""
             reason = f"container {given['name']!r} failed to be in healthy state: {problem or 'cancelled'}"
-            failure = InitFailed(container_id, {**given, **self.meta}, f"{reason}{self._last_lines(api, container_id) if problem else ''}")
+            failure = InitFailed(
+                container_id,
+                {**given, **self.meta},
+                f"{reason}{self._last_lines(api, container_id) if problem else ''}",
+            )
             if problem:
                 raise failure
             _pause(operation, failure)
@@ -128,6 +144,7 @@ class Container(Resource):
         text = api.logs(container_id, tail=LAST_LINES).decode(errors="replace").strip()
         return f"; its last log lines:\n{text}" if text else "; it logged nothing"
 
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
@@ -138,7 +155,11 @@ class Container(Resource):
         except NotFound:
             return None
         imported = not state
-        given = state or {**self.completed({}), "image": seen["Config"]["Image"], "networkMode": seen["HostConfig"]["NetworkMode"]}
+        given = state or {
+            **self.completed({}),
+            "image": seen["Config"]["Image"],
+            "networkMode": seen["HostConfig"]["NetworkMode"],
+        }
         outputs = container_state.outputs(given, seen)
         if not container_state.is_running(seen):
             outputs["mustRun"] = False
@@ -147,6 +168,7 @@ class Container(Resource):
             inputs = {**container_state.imported_inputs(outputs), "__defaults": []}
         return seen["Id"], inputs, outputs
 
+    @override
     def update(self, operation: Operation, resource_id: str, state: Properties, inputs: Properties) -> Properties:
         from docker.errors import APIError
 
@@ -155,11 +177,17 @@ class Container(Resource):
         outputs = {**self.planned(state, inputs), **self.meta}
         if inert := sorted(INERT & found.keys()):
             names = ", ".join(inert)
-            operation.log(f"{names}: changed in the state only, the container keeps the old; replace it to apply", WARNING)
+            operation.log(
+                f"{names}: changed in the state only, the container keeps the old; replace it to apply", WARNING
+            )
         try:
             if any(name in found for name in _UPDATED):
                 api.update_container(resource_id, **container_request.update(given))
-            if given["start"] and given["mustRun"] and not container_state.is_running(api.inspect_container(resource_id)):
+            if (
+                given["start"]
+                and given["mustRun"]
+                and not container_state.is_running(api.inspect_container(resource_id))
+            ):
                 api.start(resource_id)
                 outputs.update(container_state.network_outputs(given, api.inspect_container(resource_id)))
         except APIError as error:
@@ -169,6 +197,7 @@ class Container(Resource):
             self._wait_healthy(operation, resource_id, outputs)
         return outputs
 
+    @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         from docker.errors import APIError, NotFound
 
@@ -181,7 +210,9 @@ class Container(Resource):
             return
         except APIError as error:
             if "already in progress" not in str(error):
-                raise OperationError(f"removing container {state.get('name')!r}: {error.explanation or error}") from error
+                raise OperationError(
+                    f"removing container {state.get('name')!r}: {error.explanation or error}"
+                ) from error
         while _exists(api, resource_id):
             _pause(operation, OperationError(f"cancelled while container {state.get('name')!r} was being removed"))
 

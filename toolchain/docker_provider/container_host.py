@@ -1,4 +1,4 @@
-"""A Container's inputs as the `HostConfig` of the Docker Engine's request to create it: mounts, ports, limits, devices."""
+"""A Container's inputs as the `HostConfig` of the request to create it: mounts, ports, limits, devices."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def host_config(inputs: Mapping[str, Any]) -> Properties:
             "CpuShares": inputs.get("cpuShares"),
             "CpusetCpus": inputs.get("cpuSet"),
             "ShmSize": size(inputs.get("shmSize")),
-            "Ulimits": [{"Name": u["name"], "Soft": u["soft"], "Hard": u["hard"]} for u in inputs.get("ulimits", [])] or None,
+            "Ulimits": [{"Name": u["name"], "Soft": u["soft"], "Hard": u["hard"]} for u in inputs.get("ulimits", [])]
+            or None,
             "Sysctls": inputs.get("sysctls"),
             "StorageOpt": inputs.get("storageOpts"),
             "GroupAdd": inputs.get("groupAdds"),

@@ -1,4 +1,4 @@
-"""A Container's inputs as the Docker Engine's request to create it (POST /containers/create), and its uploads as tar."""
+"""A Container's inputs as the request to create it (POST /containers/create), and its uploads as tar."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from toolchain.docker_provider.values import Properties
 def creation(inputs: Mapping[str, Any]) -> Properties:
     """Translate inputs, defaults filled in, to the body that creates the container."""
     ports = inputs.get("ports", [])
-    exposed = {f"{port['internal']}/{port['protocol']}": {} for port in ports}
-    anonymous = {
+    exposed: dict[str, Properties] = {f"{port['internal']}/{port['protocol']}": {} for port in ports}
+    anonymous: dict[str, Properties] = {
         v["containerPath"]: {} for v in inputs.get("volumes", []) if v.get("containerPath") and not volume_source(v)
     }
     body = {
@@ -90,7 +90,9 @@ def upload_archive(upload: Mapping[str, Any]) -> bytes:
         content = upload.get("content", "").encode()
     entry = tarfile.TarInfo(upload["file"].lstrip("/"))
     entry.size = len(content)
-    entry.mode = int(upload["permissions"], 8) if upload.get("permissions") else 0o744 if upload.get("executable") else 0o644
+    entry.mode = (
+        int(upload["permissions"], 8) if upload.get("permissions") else 0o744 if upload.get("executable") else 0o644
+    )
     entry.uid, entry.gid = int(upload.get("owner") or 0), int(upload.get("group") or 0)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

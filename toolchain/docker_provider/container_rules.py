@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from toolchain.docker_provider import units
@@ -124,7 +124,7 @@ def _ports(value: list[Mapping[str, Any]]) -> str:
     return ""
 
 
-_RULES = {
+_RULES: Mapping[str, Callable[[Any], str]] = {
     "cpus": _cpus, "command": _command, "healthcheck": _healthcheck, "envs": _envs, "uploads": _uploads,
     "volumes": _volumes, "mounts": _mounts, "ports": _ports,
 }  # fmt: skip

@@ -84,7 +84,12 @@ def healthcheck(check: Mapping[str, Any] | None) -> Properties | None:
     """The daemon's health check with durations as Go writes them."""
     if not check:
         return None
-    times = {"interval": "Interval", "timeout": "Timeout", "startPeriod": "StartPeriod", "startInterval": "StartInterval"}
+    times = {
+        "interval": "Interval",
+        "timeout": "Timeout",
+        "startPeriod": "StartPeriod",
+        "startInterval": "StartInterval",
+    }
     return {
         "tests": check.get("Test") or [],
         "retries": check.get("Retries", 0),
@@ -128,9 +133,14 @@ def _ports(published: Mapping[str, Any], given: list[Properties]) -> list[Proper
 
 def _network_datas(networks: Mapping[str, Any]) -> list[Properties]:
     keys = {
-        "ipAddress": "IPAddress", "ipPrefixLength": "IPPrefixLen", "gateway": "Gateway", "macAddress": "MacAddress",
-        "globalIpv6Address": "GlobalIPv6Address", "globalIpv6PrefixLength": "GlobalIPv6PrefixLen", "ipv6Gateway": "IPv6Gateway",
-    }  # fmt: skip
+        "ipAddress": "IPAddress",
+        "ipPrefixLength": "IPPrefixLen",
+        "gateway": "Gateway",
+        "macAddress": "MacAddress",
+        "globalIpv6Address": "GlobalIPv6Address",
+        "globalIpv6PrefixLength": "GlobalIPv6PrefixLen",
+        "ipv6Gateway": "IPv6Gateway",
+    }
     return [
         {"networkName": name, **{key: data.get(source) for key, source in keys.items()}}
         for name, data in sorted(networks.items())

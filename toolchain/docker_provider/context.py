@@ -1,8 +1,8 @@
 """The digest of a build context, by which an Image knows that it has to be built again.
 
-The same as the vendor's plugin computes, so that a state is continued without a build: for the Dockerfile, under the name
-"Dockerfile" and mode 0, then for each file in order, the name, Go's text of the mode, the sha256 of the content and a zero
-byte, all hashed by sha256. A link counts by the path that it leads to.
+The same as the vendor's plugin computes, so that a state is continued without a build: for the Dockerfile, under the
+name "Dockerfile" and mode 0, then for each file in order, the name, Go's text of the mode, the sha256 of the content
+and a zero byte, all hashed by sha256. A link counts by the path that it leads to.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolchain.docker_provider.endpoint import Endpoint, resolve
+from toolchain.docker_provider.endpoint import resolve
 from toolchain.docker_provider.registry import Credentials
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class Daemon:
         self.environ = environ
         self.endpoint = resolve(config, environ)
         self.credentials = Credentials.from_config(config)
-        self._materials = {name: config[f"{key}Material"] for name, key in _MATERIALS.items() if config.get(f"{key}Material")}
+        self._materials = {
+            name: config[f"{key}Material"] for name, key in _MATERIALS.items() if config.get(f"{key}Material")
+        }
         self._local = threading.local()
         self._version: str | None = None
 

@@ -42,7 +42,7 @@ def config_folder(environ: Mapping[str, str]) -> Path:
 
 
 def resolve(config: Mapping[str, str], environ: Mapping[str, str]) -> Endpoint:
-    """Choose the daemon: the provider's `host`, its `context`, DOCKER_HOST, DOCKER_CONTEXT, the context in use, the socket.
+    """Choose the daemon: the provider's `host` or `context`, DOCKER_HOST, DOCKER_CONTEXT, the one in use, the socket.
 
     Args:
         config: the provider's configuration by name (`host`, `context`, `certPath`).

@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from toolchain.docker_provider.protocol import MESSAGE_OPTIONS, engine_pb2, engine_pb2_grpc, grpc
 
-from toolchain.docker_provider.protocol import MESSAGE_OPTIONS
-
-DEBUG, INFO, WARNING, ERROR = range(4)  # LogSeverity in pulumi/engine.proto
+INFO, WARNING = engine_pb2.INFO, engine_pb2.WARNING
 
 
 class Engine:
-    """The engine's side of the protocol; without an address, as when the plugin is only described, messages are dropped."""
+    """The engine's side of the protocol; without an address, messages are dropped."""
 
     def __init__(self, address: str = "") -> None:
-        self._address = address
-        self._stub: Any = None
+        self._stub: engine_pb2_grpc.EngineStub | None = None
+        self.attach(address)
 
     def attach(self, address: str) -> None:
-        self._address, self._stub = address, None
+        """Send messages to the engine at this address from now on."""
+        if address:
+            self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address, options=MESSAGE_OPTIONS))
 
-    def log(self, message: str, urn: str = "", severity: int = INFO) -> None:
+    def log(self, message: str, urn: str = "", severity: engine_pb2.LogSeverity.ValueType = INFO) -> None:
         """Show a message; it stays in the display and in the update's history."""
-        import grpc
-
-        stub = self._connect()
-        if stub is None:
+        if self._stub is None:
             return
-        from pulumi.runtime.proto import engine_pb2
-
         try:
-            stub.Log(engine_pb2.LogRequest(severity=severity, message=message, urn=urn))  # type: ignore[arg-type]  # an enum's plain number
+            self._stub.Log(engine_pb2.LogRequest(severity=severity, message=message, urn=urn))
         except grpc.RpcError:
-            self._address = ""  # the engine is gone: there is nobody to tell
-
-    def _connect(self) -> Any:
-        if self._stub is None and self._address:
-            import grpc
-            from pulumi.runtime.proto import engine_pb2_grpc
-
-            channel = grpc.insecure_channel(self._address, options=MESSAGE_OPTIONS)
-            self._stub = engine_pb2_grpc.EngineStub(channel)
-        return self._stub if self._address else None
+            self._stub = None  # the engine is gone: there is nobody to tell

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from toolchain.docker_provider.build import Build, run_build
 from toolchain.docker_provider.context import context_digest
@@ -13,7 +15,7 @@ from toolchain.docker_provider.engine import WARNING
 from toolchain.docker_provider.images import find_image, follow
 from toolchain.docker_provider.registry import HUB, Login, host_of, server_of, split_tag
 from toolchain.docker_provider.resource import Checked, Difference, Naming, Operation, OperationError, Resource
-from toolchain.docker_provider.schema import Change, Field, problems
+from toolchain.docker_provider.schema import Change, Field, Schema, problems
 from toolchain.docker_provider.values import UNKNOWN, Properties, has_unknown, secret
 
 _STRING = Field("string")
@@ -22,8 +24,8 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Image(Resource):
-    token = "docker:index/image:Image"  # noqa: S105 - a type's token
-    schema = {
+    type_name = "docker:index/image:Image"
+    schema: ClassVar[Schema] = {
         "imageName": Field("string", required=True),
         "build": Field(
             "object",
@@ -45,6 +47,7 @@ class Image(Resource):
         "skipPush": Field("bool"),
     }
 
+    @override
     def check(self, operation: Operation, olds: Properties, news: Properties, naming: Naming) -> Checked:
         """Complete the build's settings and take the digest of its context."""
         inputs = {name: value for name, value in news.items() if not name.startswith("__")}
@@ -71,6 +74,7 @@ class Image(Resource):
             inputs["registry"] = {**registry, "password": secret(registry["password"])}
         return Checked(inputs, failures)
 
+    @override
     def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:
         """Compare with the inputs of the last build, kept in the state; a changed login alone builds nothing."""
         olds = state.get("__inputs") or old_inputs
@@ -82,18 +86,22 @@ class Image(Resource):
             found[name] = Change("add" if old is None else "delete" if new is None else "update", replace=False)
         return Difference(found, listed=False)
 
+    @override
     def preview(self, operation: Operation, inputs: Properties, state: Properties | None) -> Properties:
         """What is known before the build; with `buildOnPreview` and known inputs, it is built now, and not pushed."""
         if inputs.get("buildOnPreview") and not has_unknown(inputs):
             run_build(operation, _build(inputs))
         return {**_planned(inputs), "repoDigest": UNKNOWN}
 
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         return inputs["imageName"], self._make(operation, inputs)
 
+    @override
     def update(self, operation: Operation, resource_id: str, state: Properties, inputs: Properties) -> Properties:
         return self._make(operation, inputs)
 
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
@@ -103,6 +111,7 @@ class Image(Resource):
         outputs = {**state, "__inputs": secret(state["__inputs"])} if "__inputs" in state else state
         return resource_id, inputs, outputs
 
+    @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         """Leave the image in the daemon, as the vendor's plugin does."""
 
@@ -111,7 +120,9 @@ class Image(Resource):
         run_build(operation, _build(inputs))
         found = find_image(operation, name)
         if found is None:
-            raise OperationError(f"{name!r} was built, yet the daemon at {operation.daemon.endpoint.host} does not have it")
+            raise OperationError(
+                f"{name!r} was built, yet the daemon at {operation.daemon.endpoint.host} does not have it"
+            )
         digest = found["Id"] if inputs.get("skipPush") else _push(operation, name, _login(inputs))
         kept = {key: value for key, value in inputs.items() if not key.startswith("__")}
         return {**_planned(inputs), "repoDigest": digest, "__inputs": secret(kept)}
@@ -124,7 +135,9 @@ def build_problems(inputs: Mapping[str, Any]) -> dict[str, str]:
     if inputs["imageName"] == "" or " " in inputs["imageName"]:
         found["imageName"] = f"imageName is {inputs['imageName']!r}, expected a name such as registry/name:tag"
     if build.get("builderVersion", _BUILDERS[0]) not in (*_BUILDERS, UNKNOWN):
-        found["build.builderVersion"] = f"builderVersion is {build['builderVersion']!r}, allowed are {', '.join(_BUILDERS)}"
+        found["build.builderVersion"] = (
+            f"builderVersion is {build['builderVersion']!r}, allowed are {', '.join(_BUILDERS)}"
+        )
     if has_unknown(context) or has_unknown(dockerfile):
         return found
     if not os.path.isfile(dockerfile):
@@ -196,7 +209,9 @@ def _push(operation: Operation, name: str, login: tuple[str, Login] | None) -> s
     server = server_of(name)
     auth = login[1].auth_config(login[0]) if login else operation.daemon.credentials.of(name)
     if server == HUB and "/" not in repository:
-        operation.log(f"{name!r} names no registry: it is pushed to {HUB}/library; set skipPush to keep it local", WARNING)
+        operation.log(
+            f"{name!r} names no registry: it is pushed to {HUB}/library; set skipPush to keep it local", WARNING
+        )
     operation.log(f"pushing {name}")
     try:
         aux = follow(operation, operation.daemon.api.push(repository, tag, stream=True, decode=True, auth_config=auth))

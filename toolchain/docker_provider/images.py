@@ -14,8 +14,9 @@ def find_image(operation: Operation, name: str) -> Properties | None:
     """The daemon's description of a local image by name, digest or id, or None."""
     from docker.errors import APIError, ImageNotFound
 
+    api: Any = operation.daemon.api  # its stubs leave this call untyped
     try:
-        found: Properties = operation.daemon.api.inspect_image(name)
+        found: Properties = api.inspect_image(name)
     except (ImageNotFound, APIError) as error:
         if getattr(error, "status_code", 404) not in (404, 400):
             raise
@@ -47,12 +48,19 @@ def pull(operation: Operation, name: str, platform: str | None = None) -> None:
     from docker.errors import DockerException
 
     if name.startswith("sha256:"):
-        raise OperationError(f"the daemon at {operation.daemon.endpoint.host} has no image with the id {name}; build it first")
+        raise OperationError(
+            f"the daemon at {operation.daemon.endpoint.host} has no image with the id {name}; build it first"
+        )
     repository, tag = (name, None) if "@" in name else split_tag(name)
     operation.log(f"pulling {name}")
     try:
         stream = operation.daemon.api.pull(
-            repository, tag, stream=True, decode=True, platform=platform, auth_config=operation.daemon.credentials.of(name)
+            repository,
+            tag,
+            stream=True,
+            decode=True,
+            platform=platform,
+            auth_config=operation.daemon.credentials.of(name),
         )
         follow(operation, stream)
     except (DockerException, OperationError) as error:

@@ -16,7 +16,8 @@ def lay_out(directory: Path, python: Path) -> Path:
 
     Args:
         directory: made if need be; what is in it under the same names is overwritten.
-        python: the interpreter that has `pulumi`, `grpcio` and `docker`; not resolved, as it may be a virtual environment's.
+        python: the interpreter that has `pulumi`, `grpcio` and `docker`; not resolved, as it may be a
+            virtual environment's.
 
     Returns:
         The folder, for `install_command`.

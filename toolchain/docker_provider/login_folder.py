@@ -49,7 +49,10 @@ def with_logins(config: Mapping[str, object], logins: Mapping[str, Login]) -> di
         helpers.pop(key_of(host), None)
     merged = {key: value for key, value in config.items() if key not in ("currentContext", "credsStore")}
     if store := config.get("credsStore"):
-        helpers = {**{key: store for key in _object(config, "auths") if key not in {key_of(h) for h in logins}}, **helpers}
+        helpers = {
+            **{key: store for key in _object(config, "auths") if key not in {key_of(h) for h in logins}},
+            **helpers,
+        }
     return {**merged, "auths": auths, **({"credHelpers": helpers} if helpers else {})}
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from toolchain.docker_provider.resource import Operation, OperationError, Resource, label_map
 from toolchain.docker_provider.schema import Field, Schema
@@ -17,10 +19,10 @@ RELEASE_SECONDS = 20
 
 
 class Network(Resource):
-    token = "docker:index/network:Network"  # noqa: S105 - a type's token
+    type_name = "docker:index/network:Network"
     autonamed = True
-    meta = {"__meta": '{"schema_version":"1"}'}
-    schema = {
+    meta: ClassVar[Mapping[str, str]] = {"__meta": '{"schema_version":"1"}'}
+    schema: ClassVar[Schema] = {
         "name": Field("string", replace=True),
         "attachable": Field("bool", replace=True),
         "driver": Field("string", replace=True, computed=True),
@@ -35,6 +37,7 @@ class Network(Resource):
         "scope": Field("string", output=True),
     }
 
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         from docker.errors import APIError
         from docker.types import IPAMConfig, IPAMPool
@@ -66,6 +69,7 @@ class Network(Resource):
             raise OperationError(f"creating network {given['name']!r}: {error.explanation or error}") from error
         return network_id, self._outputs(given, api.inspect_network(network_id))
 
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
@@ -101,8 +105,11 @@ class Network(Resource):
             "options": seen.get("Options") or {},
         }
 
+    @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
-        remove_when_free(operation, f"network {state.get('name')!r}", lambda: operation.daemon.api.remove_network(resource_id))
+        remove_when_free(
+            operation, f"network {state.get('name')!r}", lambda: operation.daemon.api.remove_network(resource_id)
+        )
 
 
 def remove_when_free(operation: Operation, what: str, remove: Callable[[], Any]) -> None:

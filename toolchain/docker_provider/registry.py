@@ -79,7 +79,9 @@ class Credentials:
 def _login(entry: Mapping[str, str]) -> Login | None:
     if entry.get("username") and entry.get("password"):
         return Login(entry["username"], entry["password"])
-    text = entry.get("configFileContent") or (Path(entry["configFile"]).expanduser().read_text() if entry.get("configFile") else "")
+    text = entry.get("configFileContent") or (
+        Path(entry["configFile"]).expanduser().read_text() if entry.get("configFile") else ""
+    )
     if not text:
         return None
     stored = json.loads(text).get("auths", {}).get(key_of(entry["address"]), {}).get("auth", "")

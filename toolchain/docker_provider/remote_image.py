@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from typing_extensions import override
+
 from toolchain.docker_provider.images import ensure_image, find_image
 from toolchain.docker_provider.resource import Operation, OperationError, Resource
-from toolchain.docker_provider.schema import Field
+from toolchain.docker_provider.schema import Field, Schema
 from toolchain.docker_provider.values import Properties
 
 
 class RemoteImage(Resource):
-    token = "docker:index/remoteImage:RemoteImage"  # noqa: S105 - a type's token
-    schema = {
+    type_name = "docker:index/remoteImage:RemoteImage"
+    schema: ClassVar[Schema] = {
         "name": Field("string", required=True, replace=True),
         "forceRemove": Field("bool"),
         "keepLocally": Field("bool"),
@@ -21,10 +25,12 @@ class RemoteImage(Resource):
         "repoDigest": Field("string", output=True),
     }
 
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         found = ensure_image(operation, inputs["name"], inputs.get("platform"))
         return f"{found['Id']}{inputs['name']}", self._outputs(self.completed(inputs), found)
 
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
@@ -37,6 +43,7 @@ class RemoteImage(Resource):
         digests = found.get("RepoDigests") or []
         return {**given, "imageId": found["Id"], "repoDigest": digests[0] if digests else ""}
 
+    @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         from docker.errors import APIError, ImageNotFound
 

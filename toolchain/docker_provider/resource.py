@@ -8,10 +8,11 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from toolchain.docker_provider.daemon import Daemon
 from toolchain.docker_provider.engine import INFO, Engine
+from toolchain.docker_provider.protocol import engine_pb2
 from toolchain.docker_provider.schema import Change, Schema, changes, problems, with_defaults
 from toolchain.docker_provider.values import UNKNOWN, Properties
 
@@ -36,7 +37,7 @@ class Operation:
         """The resource's name in the program."""
         return self.urn.rsplit("::", 1)[-1]
 
-    def log(self, message: str, severity: int = INFO) -> None:
+    def log(self, message: str, severity: engine_pb2.LogSeverity.ValueType = INFO) -> None:
         self.engine.log(message, self.urn, severity)
 
 
@@ -86,22 +87,22 @@ class Resource:
     """A resource type.
 
     Attributes:
-        token: its type token.
+        type_name: its type token.
         schema: its properties.
         autonamed: whether an absent `name` is made from the resource's name.
         meta: the layout version that the vendor's plugin keeps in the state.
     """
 
-    token: str
-    schema: Schema
+    type_name: str
+    schema: ClassVar[Schema]
     autonamed = False
-    meta: Mapping[str, str] = {}
+    meta: ClassVar[Mapping[str, str]] = {}
 
     def check(self, operation: Operation, olds: Properties, news: Properties, naming: Naming) -> Checked:
         """Validate inputs and complete them with what has to stay the same from update to update: an automatic name."""
         inputs = {name: value for name, value in news.items() if not name.startswith("__")}
         failures = problems(self.schema, inputs)
-        failures = failures or self.rules(operation, inputs)
+        failures = failures or self.rules(inputs)
         defaults = []
         if self.autonamed and "name" not in inputs and not failures:
             if naming.disabled:
@@ -112,17 +113,17 @@ class Resource:
                 defaults.append("name")
         return Checked({**inputs, "__defaults": defaults}, failures)
 
-    def rules(self, operation: Operation, inputs: Properties) -> dict[str, str]:  # noqa: ARG002 - for subclasses
+    def rules(self, inputs: Properties) -> dict[str, str]:  # noqa: ARG002 - for subclasses
         """Further rules for the values of inputs: messages by property."""
         return {}
 
-    def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:
+    def diff(self, state: Properties, old_inputs: Properties, news: Properties) -> Difference:  # noqa: ARG002 - for subclasses
         """Compare the state with checked inputs."""
         found = changes(self.schema, state, news)
         replaced = any(change.replace for change in found.values())
-        return Difference(found, replaced and self.must_delete_first(old_inputs, news))
+        return Difference(found, replaced and self.must_delete_first(news))
 
-    def must_delete_first(self, old_inputs: Properties, news: Properties) -> bool:  # noqa: ARG002 - for subclasses
+    def must_delete_first(self, news: Properties) -> bool:
         """Whether a replacement cannot stand beside the old one: with a name that the program chose, it cannot."""
         return self.autonamed and "name" not in news.get("__defaults", [])
 

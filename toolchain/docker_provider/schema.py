@@ -13,7 +13,15 @@ from typing import Any
 from toolchain.docker_provider.values import Properties, has_unknown
 
 _EMPTY: Mapping[str, Any] = {"string": "", "int": 0, "number": 0, "bool": False, "list": [], "set": [], "map": {}}
-_PYTHON = {"string": str, "int": int, "number": (int, float), "bool": bool, "list": list, "set": list, "map": dict}
+_PYTHON: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "int": int,
+    "number": (int, float),
+    "bool": bool,
+    "list": list,
+    "set": list,
+    "map": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,9 @@ def equal(spec: Field, old: Any, new: Any) -> bool:
 
 
 def _equal_items(spec: Field, old: Properties, new: Properties) -> bool:
-    return all(equal(f, old.get(name), new.get(name)) for name, f in spec.fields.items() if name in new or not f.computed)
+    return all(
+        equal(f, old.get(name), new.get(name)) for name, f in spec.fields.items() if name in new or not f.computed
+    )
 
 
 def with_defaults(schema: Schema, inputs: Mapping[str, Any]) -> Properties:
@@ -132,7 +142,9 @@ def problems(schema: Schema, inputs: Mapping[str, Any], where: str = "") -> dict
             continue
         if name not in schema or schema[name].output:
             known = ", ".join(sorted(n for n, f in schema.items() if not f.output))
-            found[path] = f"input {path!r} is not supported by this stand-in for the docker plugin; supported are: {known}"
+            found[path] = (
+                f"input {path!r} is not supported by this stand-in for the docker plugin; supported are: {known}"
+            )
         else:
             found.update(_kind_problems(schema[name], value, path))
     for name, spec in schema.items():
@@ -142,16 +154,17 @@ def problems(schema: Schema, inputs: Mapping[str, Any], where: str = "") -> dict
 
 
 def _kind_problems(spec: Field, value: Any, path: str) -> dict[str, str]:
-    if value is None or has_unknown(value) and not isinstance(value, (dict, list)):
+    """Compare a value's kind, without printing the value: it may be a secret."""
+    if value is None or (has_unknown(value) and not isinstance(value, (dict, list))):
         return {}
     wanted = dict if spec.kind == "object" else _PYTHON[spec.kind]
     if not isinstance(value, wanted) or (isinstance(value, bool) and spec.kind != "bool"):
-        return {path: f"{path} is {value!r}, expected {'a' if spec.kind != 'int' else 'an'} {spec.kind}"}
-    if spec.kind == "object":
-        return problems(spec.fields, value, f"{path}.")
+        return {path: f"{path} is of type {type(value).__name__}, expected {spec.kind}"}
     found: dict[str, str] = {}
-    if spec.kind in ("list", "set"):
+    if isinstance(value, dict) and spec.kind == "object":
+        found = problems(spec.fields, value, f"{path}.")
+    elif isinstance(value, list):
+        inner = Field("object", spec.fields) if spec.fields else Field("string")
         for index, item in enumerate(value):
-            inner = Field("object", spec.fields) if spec.fields else Field("string")
             found.update(_kind_problems(inner, item, f"{path}[{index}]"))
     return found

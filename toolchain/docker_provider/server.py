@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
@@ -9,11 +10,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from toolchain.docker_provider import protocol
+from toolchain.docker_provider import light_import
+
+if TYPE_CHECKING:
+    from toolchain.docker_provider.resource import Resource
 
 WORKERS = 64  # the engine's own limit on parallel operations is far lower by default
 ORPHAN_SECONDS = 1.0
+GRACE_SECONDS = 20
 RESOURCES = {
     "docker:index/container:Container": ("container", "Container"),
     "docker:index/image:Image": ("image", "Image"),
@@ -30,32 +36,18 @@ def main(arguments: Sequence[str] = ()) -> None:
     Args:
         arguments: the engine's address, and flags that are of no concern here.
     """
-    protocol.import_lightly()
+    light_import.import_lightly()
     try:
-        import pulumi.runtime.proto.provider_pb2_grpc
+        from toolchain.docker_provider.servicer import Servicer
     except ImportError:
-        protocol.import_fully()
-    import grpc
-
+        light_import.import_fully()
+        from toolchain.docker_provider.servicer import Servicer
     from toolchain.docker_provider.engine import Engine
-    from toolchain.docker_provider.resource import Resource
-    from toolchain.docker_provider.servicer import Servicer
-
-    def maker(module: str, name: str) -> Callable[[], Resource]:
-        made: list[Resource] = []
-
-        def make() -> Resource:
-            if not made:
-                made.append(getattr(import_module(f"toolchain.docker_provider.{module}"), name)())
-            return made[0]
-
-        return make
+    from toolchain.docker_provider.protocol import MESSAGE_OPTIONS, grpc, provider_pb2_grpc
 
     address = next((argument for argument in arguments if not argument.startswith("-")), "")
-    servicer = Servicer({token: maker(*where) for token, where in RESOURCES.items()}, Engine(address))
-    server = grpc.server(ThreadPoolExecutor(WORKERS), options=protocol.MESSAGE_OPTIONS)
-    from pulumi.runtime.proto import provider_pb2_grpc
-
+    servicer = Servicer({name: _maker(*where) for name, where in RESOURCES.items()}, Engine(address))
+    server = grpc.server(ThreadPoolExecutor(WORKERS), options=MESSAGE_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -67,11 +59,22 @@ def main(arguments: Sequence[str] = ()) -> None:
     server.wait_for_termination()
 
 
-def _end_with_parent(parent: int, cancelled: threading.Event, server: object) -> None:
+def _maker(module: str, name: str) -> Callable[[], Resource]:
+    """A resource type that is imported and made when it is first asked for."""
+
+    @functools.lru_cache(maxsize=1)
+    def make() -> Resource:
+        made: Resource = getattr(import_module(f"toolchain.docker_provider.{module}"), name)()
+        return made
+
+    return make
+
+
+def _end_with_parent(parent: int, cancelled: threading.Event, server: Any) -> None:
     """When the engine is killed, cancel what is under way, which removes half-made containers, and end."""
     waiting = threading.Event()
     while os.getppid() == parent:
         waiting.wait(ORPHAN_SECONDS)
     cancelled.set()
-    server.stop(grace=20).wait()  # type: ignore[attr-defined]
+    server.stop(grace=GRACE_SECONDS).wait()
     os._exit(1)

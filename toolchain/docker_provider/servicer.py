@@ -6,23 +6,31 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
-import grpc
-from google.protobuf import empty_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from typing_extensions import override
 
 from toolchain.docker_provider import PACKAGE, VERSION
 from toolchain.docker_provider.daemon import Daemon, DaemonError
 from toolchain.docker_provider.engine import Engine
+from toolchain.docker_provider.protocol import empty_pb2, grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 from toolchain.docker_provider.resource import Difference, InitFailed, Naming, Operation, OperationError, Resource
 from toolchain.docker_provider.values import Properties, from_struct, has_unknown, to_struct
 
 CONFIG = (
-    "caMaterial", "certMaterial", "certPath", "context", "disableDockerDaemonCheck", "host", "keyMaterial", "registryAuth",
-    "sshOpts",
+    "caMaterial", "certMaterial", "certPath", "context", "disableDockerDaemonCheck", "host", "keyMaterial",
+    "registryAuth", "sshOpts",
 )  # fmt: skip
-_KINDS = {"add": 0, "delete": 2, "update": 4}  # PropertyDiff.Kind; one more where it replaces
+_KINDS = {
+    ("add", False): provider_pb2.PropertyDiff.ADD,
+    ("add", True): provider_pb2.PropertyDiff.ADD_REPLACE,
+    ("delete", False): provider_pb2.PropertyDiff.DELETE,
+    ("delete", True): provider_pb2.PropertyDiff.DELETE_REPLACE,
+    ("update", False): provider_pb2.PropertyDiff.UPDATE,
+    ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
+}
+_SOME, _NONE = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
@@ -33,67 +41,97 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         engine: where messages go.
     """
 
-    def __init__(self, resources: Mapping[str, Callable[[], Resource]], engine: Engine, environ: Mapping[str, str] = os.environ):
+    def __init__(
+        self, resources: Mapping[str, Callable[[], Resource]], engine: Engine, environ: Mapping[str, str] = os.environ
+    ):
         self._resources, self._engine, self._environ = resources, engine, environ
         self._config: dict[str, str] = {}
         self._daemon: Daemon | None = None
         self._lock = threading.Lock()
         self.cancelled = threading.Event()
 
+    @override
     def Handshake(self, request: Any, context: Any) -> provider_pb2.ProviderHandshakeResponse:
         self._engine.attach(request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=False, accept_resources=False, accept_outputs=False)
+        return provider_pb2.ProviderHandshakeResponse(
+            accept_secrets=False, accept_resources=False, accept_outputs=False
+        )
 
+    @override
     def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:
         self._engine.attach(request.address)
         return empty_pb2.Empty()
 
+    @override
     def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=VERSION)
 
+    @override
     def GetSchema(self, request: Any, context: Any) -> provider_pb2.GetSchemaResponse:
-        resources = {token: {} for token in self._resources}
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": PACKAGE, "version": VERSION, "resources": resources}))
+        resources: Properties = {name: {} for name in self._resources}
+        return provider_pb2.GetSchemaResponse(
+            schema=json.dumps({"name": PACKAGE, "version": VERSION, "resources": resources})
+        )
 
+    @override
     def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
         self.cancelled.set()
         return empty_pb2.Empty()
 
+    @override
     def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         news = from_struct(request.news)
         unknown = sorted(name for name in news if name not in CONFIG and name not in ("version", "pluginDownloadURL"))
-        reasons = [f"{name!r} is not an option of the docker provider; options are {', '.join(CONFIG)}" for name in unknown]
+        reasons = [
+            f"{name!r} is not an option of the docker provider; options are {', '.join(CONFIG)}" for name in unknown
+        ]
         failures = [provider_pb2.CheckFailure(property=n, reason=r) for n, r in zip(unknown, reasons, strict=True)]
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
+    @override
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         olds, news = from_struct(request.old_inputs or request.olds), from_struct(request.news)
         changed = sorted(n for n in {*olds, *news} if olds.get(n) != news.get(n))
-        return provider_pb2.DiffResponse(changes=2 if changed else 1, diffs=changed)
+        return provider_pb2.DiffResponse(changes=_SOME if changed else _NONE, diffs=changed)
 
+    @override
     def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
         arguments = from_struct(request.args)
-        self._config = {n: v if isinstance(v, str) else json.dumps(v) for n, v in arguments.items() if not has_unknown(v)}
+        self._config = {
+            n: v if isinstance(v, str) else json.dumps(v) for n, v in arguments.items() if not has_unknown(v)
+        }
         try:
             self._daemon = Daemon(self._config, self._environ)
             if self._config.get("disableDockerDaemonCheck") != "true":
                 self._daemon.ping()
         except (DaemonError, ValueError) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True, acceptResources=False, acceptOutputs=False)
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=False, supportsPreview=True, acceptResources=False, acceptOutputs=False
+        )
 
+    @override
     def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{request.tok}: this stand-in for the docker plugin has no functions; {_VENDOR}")
+        context.abort(
+            grpc.StatusCode.UNIMPLEMENTED,
+            f"{request.tok}: this stand-in for the docker plugin has no functions; {_VENDOR}",
+        )
         raise AssertionError
 
+    @override
     def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         resource, operation = self._operation(request, context)
         asked = request.autonaming
-        naming = Naming(request.randomSeed, asked.proposed_name, asked.mode == 2)
+        naming = Naming(
+            request.randomSeed, asked.proposed_name, asked.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+        )
         checked = resource.check(operation, from_struct(request.olds), from_struct(request.news), naming)
-        failures = [provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in checked.failures.items()]
+        failures = [
+            provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in checked.failures.items()
+        ]
         return provider_pb2.CheckResponse(inputs=to_struct(checked.inputs), failures=failures)
 
+    @override
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         resource, _ = self._operation(request, context)
         old_inputs, news = from_struct(request.old_inputs), from_struct(request.news)
@@ -104,6 +142,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 news.pop(path, None)
         return diff_response(resource.diff(from_struct(request.olds), old_inputs, news))
 
+    @override
     def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:
         resource, operation = self._operation(request, context)
         inputs = from_struct(request.properties)
@@ -112,6 +151,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource_id, outputs = self._run(context, lambda: resource.create(operation, inputs), inputs)
         return provider_pb2.CreateResponse(id=resource_id, properties=to_struct(outputs))
 
+    @override
     def Read(self, request: Any, context: Any) -> provider_pb2.ReadResponse:
         resource, operation = self._operation(request, context)
         inputs, state = from_struct(request.inputs), from_struct(request.properties)
@@ -121,6 +161,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         resource_id, inputs, outputs = found
         return provider_pb2.ReadResponse(id=resource_id, inputs=to_struct(inputs), properties=to_struct(outputs))
 
+    @override
     def Update(self, request: Any, context: Any) -> provider_pb2.UpdateResponse:
         resource, operation = self._operation(request, context)
         state, inputs = from_struct(request.olds), from_struct(request.news)
@@ -129,6 +170,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         outputs = self._run(context, lambda: resource.update(operation, request.id, state, inputs), inputs)
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
+    @override
     def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
         resource, operation = self._operation(request, context)
         self._run(context, lambda: resource.delete(operation, request.id, from_struct(request.properties)), {})
@@ -139,7 +181,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if token not in self._resources:
             known = ", ".join(t.rsplit(":", 1)[-1] for t in self._resources)
             context.abort(
-                grpc.StatusCode.UNIMPLEMENTED, f"{token} is not served by this stand-in for the docker plugin, which has {known}; {_VENDOR}"
+                grpc.StatusCode.UNIMPLEMENTED,
+                f"{token} is not served by this stand-in for the docker plugin, which has {known}; {_VENDOR}",
             )
         with self._lock:
             if self._daemon is None:
@@ -167,27 +210,25 @@ def diff_response(difference: Difference) -> provider_pb2.DiffResponse:
     """Write a difference as the protocol has it."""
     found = difference.changes
     return provider_pb2.DiffResponse(
-        changes=2 if found else 1,  # DIFF_SOME, DIFF_NONE
+        changes=_SOME if found else _NONE,
         diffs=sorted(found) if difference.listed else [],
         replaces=sorted(name for name, change in found.items() if change.replace),
         deleteBeforeReplace=difference.delete_before_replace,
-        detailedDiff={n: provider_pb2.PropertyDiff(kind=_KINDS[c.kind] + c.replace) for n, c in found.items()},
+        detailedDiff={n: provider_pb2.PropertyDiff(kind=_KINDS[c.kind, c.replace]) for n, c in found.items()},
         hasDetailedDiff=True,
     )
 
 
-class _Status(grpc.Status):
-    def __init__(self, details: str, metadata: tuple[tuple[str, bytes], ...]) -> None:
-        self.code, self.details, self.trailing_metadata = grpc.StatusCode.UNKNOWN, details, metadata
-
-
-def init_failed_status(failed: InitFailed, inputs: Properties) -> grpc.Status:
+def init_failed_status(failed: InitFailed, inputs: Properties) -> Any:
     """Tell the engine to keep a resource that was made but is not as it should be (ErrorResourceInitFailed)."""
-    from pulumi.runtime.proto import status_pb2
-
     detail = provider_pb2.ErrorResourceInitFailed(
         id=failed.resource_id, properties=to_struct(failed.outputs), reasons=[failed.reason], inputs=to_struct(inputs)
     )
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=failed.reason)
     status.details.add().Pack(detail)
-    return _Status(failed.reason, (("grpc-status-details-bin", status.SerializeToString()),))
+    # what grpc.ServicerContext.abort_with_status reads of a grpc.Status
+    return SimpleNamespace(
+        code=grpc.StatusCode.UNKNOWN,
+        details=failed.reason,
+        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
+    )

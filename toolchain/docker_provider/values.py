@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import struct_pb2
+from toolchain.docker_provider.protocol import struct_pb2
 
 Properties = dict[str, Any]
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
+from typing_extensions import override
+
 from toolchain.docker_provider.network import LABELS, remove_when_free
 from toolchain.docker_provider.resource import Operation, OperationError, Resource, label_map
-from toolchain.docker_provider.schema import Field
+from toolchain.docker_provider.schema import Field, Schema
 from toolchain.docker_provider.values import Properties
 
 
 class Volume(Resource):
-    token = "docker:index/volume:Volume"  # noqa: S105 - a type's token
+    type_name = "docker:index/volume:Volume"
     autonamed = True
-    meta = {"__meta": '{"schema_version":"1"}'}
-    schema = {
+    meta: ClassVar[Mapping[str, str]] = {"__meta": '{"schema_version":"1"}'}
+    schema: ClassVar[Schema] = {
         "name": Field("string", replace=True, computed=True),
         "driver": Field("string", replace=True, computed=True),
         "driverOpts": Field("map", replace=True),
@@ -20,6 +25,7 @@ class Volume(Resource):
         "mountpoint": Field("string", output=True),
     }
 
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         from docker.errors import APIError
 
@@ -32,6 +38,7 @@ class Volume(Resource):
             raise OperationError(f"creating volume {given['name']!r}: {error.explanation or error}") from error
         return seen["Name"], self._outputs(given, seen)
 
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
@@ -51,5 +58,6 @@ class Volume(Resource):
     def _outputs(self, given: Properties, seen: Properties) -> Properties:
         return {**given, **self.meta, "name": seen["Name"], "driver": seen["Driver"], "mountpoint": seen["Mountpoint"]}
 
+    @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
         remove_when_free(operation, f"volume {resource_id!r}", lambda: operation.daemon.api.remove_volume(resource_id))
