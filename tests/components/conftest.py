@@ -1,50 +1,117 @@
 """A project's folder of its own, a fake Docker daemon, and engines that record what programs register."""
 
-import importlib
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.components.engine import Engine, FakeDaemon
+from components import image_context, layers, models
+from components.dependencies import Dependencies
+from components.lock import Lock
+from tests.components.engine import Engine, FakeDaemon, Run
+
+
+@pytest.fixture(autouse=True)
+def nothing_declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test be a run of its own for the models that a program declares."""
+    monkeypatch.setattr(models, "declared", {})
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a project's folder with a model, a script and its environment file; return the folder."""
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     monkeypatch.delenv("MODEL_WEBSERVICE_BASE_IMAGE", raising=False)
     Path("model.bin").write_bytes(b"weights")
     Path("score.py").write_text("def init(): ...\n\n\ndef run(data):\n    return data\n")
     Path("myenv.yml").write_text("name: test\ndependencies:\n  - numpy\n")
-    return tmp_path
+    return folder
+
+
+@dataclass
+class FakePackages:
+    """Locks and installs without an index: what is asked for is what is there."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    """What the lock holds besides the requirements' own text."""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    warning: str = ""
+    """What the installation reports."""
+
+    def lock(self, needs: Dependencies, server_requirements: Sequence[str], **options: Any) -> Lock:
+        self.asked.append({"needs": needs, "server": list(server_requirements), **options})
+        text = "\n".join([*needs.requirements, *server_requirements, *(f"{k}=={v}" for k, v in self.versions.items())])
+        return Lock(text, hashlib.sha256(text.encode()).hexdigest(), self.versions)
+
+    def build(
+        self,
+        lock: Lock,
+        *,
+        target: Path,
+        python_version: str,
+        platform: str,
+        environ: Mapping[str, str],
+        report: Callable[[str], None] = print,
+    ) -> str:
+        if self.warning:
+            report(self.warning)
+        source = target.with_name("packages")
+        source.write_text(f"{lock.text} for Python {python_version} on {platform}")
+        try:
+            return layers.write_layer(target, {"opt/dependencies/packages": source})
+        finally:
+            source.unlink()
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePackages:
+    """Lock and install without an index, beside a server of two lines."""
+    server = tmp_path / "server"
+    (server / "scoring_server").mkdir(parents=True)
+    (server / "scoring_server" / "__init__.py").write_text("")
+    (server / "requirements.txt").write_text("# the server's own\nuvloop>=0.21  # fast\n\n")
+    fake = FakePackages()
+    monkeypatch.setattr(image_context, "SERVER_FOLDER", server)
+    monkeypatch.setattr("components.lock.lock", fake.lock)
+    monkeypatch.setattr("components.installation.build_dependencies_layer", fake.build)
+    return fake
 
 
 @pytest.fixture
 def daemon(monkeypatch: pytest.MonkeyPatch) -> FakeDaemon:
     """Put a fake Docker daemon in the place of the one that `connect` would find."""
     fake = FakeDaemon()
-    monkeypatch.setattr("components.daemon.connect", lambda host="": fake)
+
+    def connect(host: str = "") -> FakeDaemon:
+        fake.asked_for.append(host)
+        return fake
+
+    monkeypatch.setattr("components.daemon.connect", connect)
     return fake
 
 
 @pytest.fixture
-def up(daemon: FakeDaemon) -> Callable[[Callable[[], object]], Engine]:
+def up(daemon: FakeDaemon) -> Run:
     """Run a program as an update."""
 
-    def run(program: Callable[[], object]) -> Engine:
-        importlib.import_module("components.models").declared.clear()
-        return Engine(daemon).run(program)
+    def run(program: Callable[[], object], *existing: str) -> Engine:
+        models.declared.clear()
+        return Engine(daemon, existing=existing).run(program)
 
     return run
 
 
 @pytest.fixture
-def preview(daemon: FakeDaemon) -> Callable[[Callable[[], object]], Engine]:
-    """Run a program as a preview of a stack that has nothing yet."""
+def preview(daemon: FakeDaemon) -> Run:
+    """Run a program as a preview, of a stack that has the `existing` containers."""
 
-    def run(program: Callable[[], object]) -> Engine:
-        importlib.import_module("components.models").declared.clear()
-        return Engine(daemon, preview=True).run(program)
+    def run(program: Callable[[], object], *existing: str) -> Engine:
+        models.declared.clear()
+        return Engine(daemon, preview=True, existing=existing).run(program)
 
     return run

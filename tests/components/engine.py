@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import docker.errors
 import pulumi
@@ -198,6 +198,8 @@ class FakeDaemon:
         self.images: dict[str, dict[str, str]] = {}
         """Labels by reference, the newest last."""
         self.ports: list[Published] = []
+        self.asked_for: list[str] = []
+        """The hosts that `connect` was called with."""
         self.next_container = FakeContainer
         """Makes the container that is started next."""
 
@@ -219,6 +221,12 @@ class FakeDaemon:
 
     def published(self) -> list[Published]:
         return list(self.ports)
+
+
+class Run(Protocol):
+    """Runs a program to its end and returns the engine with what it recorded."""
+
+    def __call__(self, program: Callable[[], object], *existing: str) -> "Engine": ...
 
 
 def id_of(text: str) -> str:
@@ -250,6 +258,8 @@ class Engine:
             program()
 
         async def main() -> None:
+            # What fails is raised below; tasks that failed with it are not to be told again when they are collected.
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
             pulumi.runtime.configure(
                 settings.Settings(
                     project="model-webservice",
