@@ -7,12 +7,14 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from components import layers
@@ -24,8 +26,10 @@ from components.problems import Problem
 RULES = 1
 """Raised when the same lock is to become another layer; layers made by other rules are then made anew."""
 
+_RUNS_PYTHON = re.compile(rb"#!(?!/usr/bin/env )([^\n]*python|/bin/sh\n'''exec')")
 _LOGGER = logging.getLogger(__name__)
 _KEPT_DAYS = 30
+_PROCESSES = 2
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _USELESS_SUFFIXES = frozenset({".pyi", ".pyc"})
 _UV_FILES = frozenset({"direct_url.json", "uv_cache.json"})
@@ -106,17 +110,18 @@ def tidy(folder: Path) -> None:
 
 
 def _is_test_suite(folder: Path) -> bool:
-    if folder.name not in _TEST_FOLDERS:
-        return False
-    return any(file.name == "conftest.py" or file.match("test_*.py") for file in folder.iterdir())
+    """Whether a folder is a package's tests; not one that only has such a name, as ``django/test`` does."""
+    return folder.name in _TEST_FOLDERS and any(
+        file.name == "conftest.py" or file.match("test_*.py") for file in folder.iterdir()
+    )
 
 
 def _is_entry_point(path: Path, folder: Path) -> bool:
-    """Whether uv wrote this script: its first line is the path of this machine's Python."""
+    """Whether uv wrote this script: its first line, or the one after ``#!/bin/sh``, runs this machine's Python."""
     if path.parent != folder / "bin":
         return False
     with path.open("rb") as file:
-        return file.read(2) == b"#!"
+        return _RUNS_PYTHON.match(file.read(1024)) is not None
 
 
 def _tidy_record(record: Path, folder: Path) -> None:
@@ -129,23 +134,36 @@ def _tidy_record(record: Path, folder: Path) -> None:
 def compile_bytecode(folder: Path, python: Path, installed_as: str, environ: Mapping[str, str]) -> None:
     """Compile all modules below ``folder`` for the place that they will have in the image.
 
-    One fresh process takes the files in the order of their names with a fixed hash seed and no site packages: what else
-    is interned, and the order of sets, would show in the bytes. Unchecked hashes make it independent of times. Files
-    that are not of this Python (templates, code for other versions) stay without bytecode.
+    Fresh processes, always as many, take the files in the order of their names with a fixed hash seed and no site
+    packages: the order of sets, and what else a process holds, would show in the bytes. Unchecked hashes make them
+    independent of times. Files that are not of this Python (templates, code for others) stay without bytecode.
 
     Raises:
         Problem: the interpreter failed.
     """
-    command = [
-        *(str(python), "-S", "-s", "-m", "compileall", "-qq", "-f", "-j", "1", "--invalidation-mode", "unchecked-hash"),
-        *("-s", str(folder), "-p", installed_as, str(folder)),
-    ]
+    files = sorted(str(path) for path in folder.rglob("*.py"))
     clean = {key: value for key, value in environ.items() if not key.startswith("PYTHON")}
-    done = subprocess.run(
-        command, cwd=folder, env={**clean, "PYTHONHASHSEED": "0"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode not in (0, 1):
-        raise Problem(f"{str(python)!r} failed to compile the packages: {done.stderr.strip()[-500:]}")
+    command = [
+        *(str(python), "-S", "-s", "-m", "compileall", "-qq", "-f", "--invalidation-mode", "unchecked-hash"),
+        *("-s", str(folder), "-p", installed_as, "-i", "-"),
+    ]
+
+    def compile_share(number: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**clean, "PYTHONHASHSEED": "0"},
+            input="".join(f"{file}\n" for file in files[number::_PROCESSES]),
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+
+    with ThreadPoolExecutor(_PROCESSES) as pool:
+        for done in pool.map(compile_share, range(_PROCESSES)):
+            # 1 says that some file is not of this Python.
+            if done.returncode not in (0, 1):
+                raise Problem(f"{str(python)!r} failed to compile the packages: {done.stderr.strip()[-500:]}")
 
 
 def _build(
@@ -180,7 +198,7 @@ def _install(lock: Lock, folder: Path, python_version: str, platform: str, envir
     requirements.write_text(lock.text, encoding="utf-8")
     command = [
         *(str(find_uv(environ)), "pip", "install", "--target", str(folder), "--requirements", str(requirements)),
-        *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "--no-config", "--quiet"),
+        *("--require-hashes", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy", "--quiet"),
         *("--python", sys.executable, "--python-version", python_version, "--python-platform", uv_platform(platform)),
     ]
     done = subprocess.run(

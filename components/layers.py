@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from components.problems import Problem
 
@@ -125,23 +125,23 @@ def _is_same(target: Path, temporary: Path, digest: str) -> bool:
 
 
 class _Hashed(io.RawIOBase):
-    """A write-only file that digests what passes through."""
+    """A file to write a tar to, which digests what passes through."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
         self.sha256 = hashlib.sha256()
 
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: bytes) -> int:  # type: ignore[override] # tarfile writes bytes only
+    def write(self, data: Any, /) -> int:
         self.sha256.update(data)
         return self.file.write(data)
+
+    def tell(self) -> int:
+        return self.file.tell()
 
 
 def _write_tar(file: IO[bytes], entries: list[Entry]) -> str:
     hashed = _Hashed(file)
-    with tarfile.open(fileobj=hashed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_CHUNK) as archive:
+    with tarfile.open(fileobj=hashed, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for entry in entries:
             with contextlib.ExitStack() as stack:
                 content = stack.enter_context(entry.source.open("rb")) if entry.kind == "file" else None

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from components.cache import cache_folder, exclusive
@@ -115,7 +116,11 @@ def lock(
     with exclusive(cache_folder(environ, "locks") / hashlib.sha256(os.fsencode(lock_file.absolute())).hexdigest()):
         old = _read(lock_file)
         header = _MADE_FROM.search(old)
-        if header is None or header[1] != made_from:
+        if (
+            header is None
+            or header[1] != made_from
+            or not _covers(old, [*dependencies.requirements, *server_requirements])
+        ):
             body = _resolve(dependencies, server_requirements, old, python_version, platform, environ)
             old = f"{_TITLE}# Made from sha256:{made_from} for Python {python_version} on {platform}.\n{body}"
             _write(lock_file, old)
@@ -133,6 +138,14 @@ def parse_lock(text: str, indexes: PackageIndexes | None = None) -> Lock:
             version = pin["version"] or str(parse_wheel_filename(Path(pin["url"]).name.split("#")[0])[1])
             versions[str(canonicalize_name(pin["name"]))] = version
     return Lock(body, hashlib.sha256(body.encode()).hexdigest(), versions, indexes or PackageIndexes())
+
+
+def _covers(text: str, requirements: Sequence[str]) -> bool:
+    """Whether a lock has a version of all that is asked for; one that was edited or badly merged may not."""
+    versions = parse_lock(text).versions
+    # What a marker limits to other systems is rightly absent.
+    needed = [Requirement(line) for line in requirements]
+    return all(str(canonicalize_name(each.name)) in versions for each in needed if each.marker is None)
 
 
 def _inputs_digest(needs: Dependencies, server: Sequence[str], python_version: str, platform: str) -> str:
@@ -220,6 +233,8 @@ def _read(lock_file: Path) -> str:
         return lock_file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem(f"cannot read the lock {str(lock_file)!r} ({error}). Delete it; it is then made anew.") from None
 
 
 def _write(lock_file: Path, text: str) -> None:

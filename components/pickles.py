@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import bz2
 import contextlib
+import gzip
 import importlib
 import io
 import lzma
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from gzip import GzipFile
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -96,8 +96,8 @@ def _recorded(file: Path) -> dict[str, str]:
     """What one file records; the first of each key counts, as an estimator's parts are saved by the same library."""
     found: dict[str, str] = {}
     recalled = False
-    with file.open("rb") as raw, contextlib.suppress(OSError, EOFError, zlib.error, lzma.LZMAError):
-        for window in _windows(_decompressed(raw)):
+    with contextlib.suppress(OSError, EOFError, zlib.error, lzma.LZMAError), _decompressed(file) as stream:
+        for window in _windows(stream):
             for match in _RECORD.finditer(window):
                 library = VERSION_KEYS[match["key"].decode()]
                 recalled = recalled or match["recall"] is not None
@@ -120,8 +120,8 @@ def _text(match: re.Match[bytes], window: bytes) -> str:
 
 
 def _followed(file: Path) -> dict[str, str]:
-    with file.open("rb") as raw:
-        unpickler = InertUnpickler(_decompressed(raw), frozenset(VERSION_KEYS))
+    with _decompressed(file) as stream:
+        unpickler = InertUnpickler(stream, frozenset(VERSION_KEYS))
         # Whatever it stumbles over, damage or an opcode not known here, what was found before counts.
         with contextlib.suppress(Exception):
             unpickler.load()
@@ -137,24 +137,27 @@ def _windows(file: IO[bytes]) -> Iterator[bytes]:
         window = window[-_OVERLAP:] + following if following else b""
 
 
-def _decompressed(file: IO[bytes]) -> IO[bytes]:
+@contextlib.contextmanager
+def _decompressed(path: Path) -> Iterator[IO[bytes]]:
     """The contents of a file in any of joblib's compressions, by its first bytes."""
-    start = file.read(6)
-    file.seek(0)
-    opened: Any = file
-    if start.startswith(b"\x1f\x8b"):
-        opened = GzipFile(fileobj=file)
-    elif start.startswith(b"BZh"):
-        opened = bz2.BZ2File(file)
-    elif start.startswith((b"\xfd7zXZ", b"\x5d\x00\x00")):
-        opened = lzma.LZMAFile(file)
-    elif start.startswith(b"\x04\x22\x4d\x18"):
-        # joblib itself compresses with lz4 only where that package is there.
-        with contextlib.suppress(ImportError):
-            opened = importlib.import_module("lz4.frame").LZ4FrameFile(file)
-    elif start[:1] == b"\x78" and int.from_bytes(start[:2], "big") % 31 == 0:
-        opened = io.BufferedReader(_ZlibStream(file))
-    return cast(IO[bytes], opened)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        start = file.read(6)
+        file.seek(0)
+        opened: Any = file
+        if start.startswith(b"\x1f\x8b"):
+            opened = stack.enter_context(gzip.GzipFile(fileobj=file))
+        elif start.startswith(b"BZh"):
+            opened = stack.enter_context(bz2.BZ2File(file))
+        elif start.startswith((b"\xfd7zXZ", b"\x5d\x00\x00")):
+            opened = stack.enter_context(lzma.LZMAFile(file))
+        elif start.startswith(b"\x04\x22\x4d\x18"):
+            # joblib itself compresses with lz4 only where that package is there.
+            with contextlib.suppress(ImportError):
+                opened = stack.enter_context(importlib.import_module("lz4.frame").LZ4FrameFile(file))
+        elif start[:1] == b"\x78" and int.from_bytes(start[:2], "big") % 31 == 0:
+            opened = io.BufferedReader(_ZlibStream(file))
+        yield opened
 
 
 class _ZlibStream(io.RawIOBase):
