@@ -9,7 +9,6 @@ from components import dockerfile, installation, layers, lock, models, pickles, 
 from components.image_config import ImageConfig
 
 SERVER_FOLDER = Path(__file__).resolve().parent.parent / "scoring" / "server"
-SERVER_PACKAGES = ("scoring_server", "azureml", "azureml_inference_server_http")
 DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER = "dependencies.tar", "server.tar", "script.tar"
 
 
@@ -20,6 +19,12 @@ class ImageContext:
     path: str
     tag: str
     notes: tuple[str, ...]
+
+
+def server_packages() -> list[Path]:
+    """Return the folders of the server's import packages."""
+    folders = (path for path in SERVER_FOLDER.iterdir() if path.is_dir() and path.name.isidentifier())
+    return sorted(folder for folder in folders if any(folder.rglob("*.py")))
 
 
 def server_requirements() -> list[str]:
@@ -42,6 +47,7 @@ def stage(
         Problem: the dependencies cannot be locked or installed, or a model was pickled with other versions of them.
     """
     folder = staging.context_folder(stack, component)
+    notes = list(config.needs.notes)
     locked = lock.lock(
         config.needs,
         server_requirements(),
@@ -59,10 +65,11 @@ def stage(
             python_version=config.python_version,
             platform=platform,
             environ=environ,
+            report=notes.append,
         ),
         layers.write_layer(
             folder / SERVER_LAYER,
-            {f"{dockerfile.SERVER_ROOT.lstrip('/')}/{package}": SERVER_FOLDER / package for package in SERVER_PACKAGES},
+            {f"{dockerfile.SERVER_ROOT.lstrip('/')}/{package.name}": package for package in server_packages()},
         ),
         layers.write_layer(folder / SCRIPT_LAYER, config.layer_sources(dockerfile.APP_ROOT)),
     ]
@@ -79,7 +86,7 @@ def stage(
     )
     staging.keep_only(folder, [DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER, "Dockerfile"])
     context = staging.finish(folder, text, digests, platform)
-    return ImageContext(context.path, context.tag, config.needs.notes)
+    return ImageContext(context.path, context.tag, tuple(notes))
 
 
 def labels(config: ImageConfig, found: Sequence[models.KnownModel]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Measurements of deployments, as ratios against something run beside them."""
