@@ -1,0 +1,116 @@
+"""The build context of a scoring image: its layers, its Dockerfile, its tag."""
+
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components import image_config, image_context
+from components.models import KnownModel
+from components.problems import Problem
+from tests.components.conftest import FakePackages
+
+pytestmark = pytest.mark.usefixtures("project")
+
+MODEL = KnownModel("models/mnist:3", "mnist", "3", {})
+
+
+def stage(*found: KnownModel, platform: str = "linux/amd64", **given: Any) -> image_context.ImageContext:
+    arguments: Any = {"execution_script": "score.py", "conda_file": "myenv.yml", **given}
+    return image_context.stage(image_config.check(arguments, {}), found, "dev", "svc", platform, {})
+
+
+def files(layer: str) -> list[str]:
+    with tarfile.open(Path(".staging/dev/svc", layer)) as archive:
+        return [entry.name for entry in archive if entry.isfile()]
+
+
+def test_a_context_holds_its_layers_and_the_dockerfile(packages: FakePackages) -> None:
+    context = stage(MODEL)
+    assert context.path == ".staging/dev/svc"
+    assert sorted(entry.name for entry in Path(context.path).iterdir()) == [
+        "Dockerfile",
+        "dependencies.tar",
+        "script.tar",
+        "server.tar",
+    ]
+    assert files("dependencies.tar") == ["opt/dependencies/packages"]
+    assert files("server.tar") == ["opt/server/scoring_server/__init__.py"]
+    assert files("script.tar") == ["var/azureml-app/score.py"]
+
+
+def test_the_dockerfile_says_what_the_image_is(packages: FakePackages) -> None:
+    stage(MODEL, tags={"area": "mnist"}, properties={"p": "1"}, description="Reads digits", base_image="base:1")
+    lines = Path(".staging/dev/svc/Dockerfile").read_text().splitlines()
+    assert lines[:5] == [
+        "FROM base:1",
+        "ADD dependencies.tar /",
+        "ADD server.tar /",
+        "COPY --from=models/mnist:3 / /",
+        "ADD script.tar /",
+    ]
+    assert 'ENV AZUREML_ENTRY_SCRIPT="score.py"' in lines
+    assert 'ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/mnist/3"' in lines
+    assert [line for line in lines if line.startswith("LABEL")] == [
+        'LABEL "model-webservice.image.models"="models/mnist:3"',
+        'LABEL "model-webservice.image.properties"="{\\"p\\": \\"1\\"}"',
+        'LABEL "model-webservice.image.tags"="{\\"area\\": \\"mnist\\"}"',
+        'LABEL "org.opencontainers.image.base.name"="base:1"',
+        'LABEL "org.opencontainers.image.description"="Reads digits"',
+    ]
+
+
+def test_the_lock_is_asked_for_the_servers_needs_too(packages: FakePackages) -> None:
+    stage(platform="linux/arm64", python_version="3.12")
+    (asked,) = packages.asked
+    assert asked["server"] == ["uvloop>=0.21"]
+    assert asked["needs"].requirements == ("numpy",)
+    assert (asked["lock_file"], asked["python_version"], asked["platform"], asked["environ"]) == (
+        Path("myenv.lock"),
+        "3.12",
+        "linux/arm64",
+        {},
+    )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"packages": ["scipy"]},
+        {"base_image": "other:1"},
+        {"tags": {"a": "1"}},
+        {"dependencies": ["model.bin"]},
+        {"python_version": "3.12"},
+        {"platform": "linux/arm64"},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_the_tag_is_another_for_another_content(packages: FakePackages, given: dict[str, Any]) -> None:
+    first = stage(MODEL)
+    assert stage(MODEL).tag == first.tag
+    assert stage(MODEL, **given).tag != first.tag
+
+
+def test_the_tag_is_another_for_another_model(packages: FakePackages) -> None:
+    assert stage(MODEL).tag != stage(KnownModel("models/mnist:4", "mnist", "4", {})).tag
+
+
+def test_notes_are_the_sources_and_the_installations(packages: FakePackages) -> None:
+    packages.warning = "no bytecode"
+    Path("myenv.yml").write_text("dependencies:\n  - numpy\n  - pip:\n    - azureml-defaults\n")
+    notes = stage().notes
+    assert "azureml-defaults" in notes[0]
+    assert notes[-1] == "no bytecode"
+
+
+def test_a_model_of_another_library_version_is_refused_before_anything_is_installed(packages: FakePackages) -> None:
+    packages.versions = {"scikit-learn": "1.7.2"}
+    with pytest.raises(Problem, match=r"the model 'mnist' was saved with scikit-learn 1.5.0"):
+        stage(KnownModel("models/mnist:3", "mnist", "3", {"scikit-learn": "1.5.0"}))
+    assert not Path(".staging/dev/svc/dependencies.tar").exists()
+
+
+def test_the_projects_server_is_there() -> None:
+    assert image_context.server_requirements()
+    assert "scoring_server" in [path.name for path in image_context.server_packages()]

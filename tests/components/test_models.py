@@ -1,0 +1,116 @@
+"""Models as records: described by their content, found by references, laid out for the image."""
+
+import pickle
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from components import models
+from components.models import KnownModel, Model
+from components.problems import Problem
+from tests.components.engine import FakeDaemon
+
+pytestmark = pytest.mark.usefixtures("project")
+
+
+def registered(name: str, version: str, libraries: str = "") -> dict[str, str]:
+    """Return the labels of a registered model."""
+    known = {models.NAME: name, models.VERSION: version, models.LIBRARIES: libraries}
+    return {key: value for key, value in known.items() if value}
+
+
+def known(daemon: FakeDaemon) -> FakeDaemon:
+    daemon.images["models/mnist:1"] = registered("mnist", "1")
+    daemon.images["models/mnist:2"] = registered("mnist", "2", '{"scikit-learn": "1.7.2"}')
+    daemon.images["models/my-model:7"] = registered("My Model", "7")
+    daemon.images["models/not-a-model:1"] = {}
+    return daemon
+
+
+TWO = KnownModel("models/mnist:2", "mnist", "2", {"scikit-learn": "1.7.2"})
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("mnist", TWO),
+        ("mnist:2", TWO),
+        ("models/mnist", TWO),
+        ("models/mnist:1", KnownModel("models/mnist:1", "mnist", "1", {})),
+        ("My Model", KnownModel("models/my-model:7", "My Model", "7", {})),
+        ("My Model:7", KnownModel("models/my-model:7", "My Model", "7", {})),
+    ],
+)
+def test_a_reference_finds_a_registered_model(daemon: FakeDaemon, reference: str, found: KnownModel) -> None:
+    assert models.find(reference, known(daemon)) == found  # type: ignore[arg-type] # the fake has the same methods
+
+
+@pytest.mark.parametrize(
+    ("reference", "hint"),
+    [
+        ("mnist:3", r"Registered: models/mnist:2, models/mnist:1\."),
+        ("minst", r"the default socket|docker.sock\. Register it with a ModelArtifact"),
+        ("models/not-a-model:1", r"no model 'models/not-a-model:1' is registered"),
+    ],
+)
+def test_a_reference_that_finds_none_is_a_problem(daemon: FakeDaemon, reference: str, hint: str) -> None:
+    with pytest.raises(Problem, match=hint):
+        models.find(reference, known(daemon))  # type: ignore[arg-type] # the fake has the same methods
+
+
+def test_a_model_of_this_program_is_found_by_its_reference_before_it_is_built(daemon: FakeDaemon) -> None:
+    models.declare(Model(Path("model.bin"), "mnist", "5", "0" * 64, libraries={"scikit-learn": "1.7.2"}))
+    assert models.find("models/mnist:5", daemon) == KnownModel(  # type: ignore[arg-type] # the fake has the same methods
+        "models/mnist:5", "mnist", "5", {"scikit-learn": "1.7.2"}
+    )
+
+
+def test_the_hint_names_this_programs_models_where_the_daemon_has_none(daemon: FakeDaemon) -> None:
+    models.declare(Model(Path("model.bin"), "mnist", "5", "0" * 64))
+    with pytest.raises(Problem, match=r"Registered: models/mnist:5\."):
+        models.find("other", daemon)  # type: ignore[arg-type] # the fake has the same methods
+
+
+def test_what_is_empty_is_no_label() -> None:
+    assert Model(Path("m"), "mnist", "1", "abc").labels() == {
+        "model-webservice.model.name": "mnist",
+        "model-webservice.model.version": "1",
+        "model-webservice.model.sha256": "abc",
+    }
+
+
+def test_the_libraries_of_a_pickle_are_found_and_labelled() -> None:
+    Path("model.pkl").write_bytes(pickle.dumps({"coef_": [1.0], "_sklearn_version": "1.7.2"}))
+    model = models.describe(Path("model.pkl"))
+    assert model.libraries == {"scikit-learn": "1.7.2"}
+    assert model.labels()["model-webservice.model.libraries"] == '{"scikit-learn": "1.7.2"}'
+
+
+def test_a_folder_is_a_model_by_all_its_files() -> None:
+    Path("saved/inner").mkdir(parents=True)
+    Path("saved/inner/weights").write_text("1")
+    first = models.describe(Path("saved"))
+    Path("saved/inner/weights").write_text("2")
+    second = models.describe(Path("saved/"))
+    assert (first.name, second.name) == ("saved", "saved")
+    assert first.version != second.version
+
+
+@pytest.mark.parametrize(("path", "inside"), [("model.bin", "model.bin"), ("saved", "saved/inner/weights")])
+def test_a_models_layer_holds_it_where_azure_ml_has_it(path: str, inside: str) -> None:
+    Path("saved/inner").mkdir(parents=True)
+    Path("saved/inner/weights").write_text("1")
+    model = models.describe(Path(path), name="My Model", version="7")
+    context = models.stage(model, "dev", "x", "linux/amd64")
+    with tarfile.open(Path(context.path, "model.tar")) as archive:
+        files = [entry.name for entry in archive if entry.isfile()]
+    assert files == [f"var/azureml-app/azureml-models/My Model/7/{inside}"]
+    assert sorted(entry.name for entry in Path(context.path).iterdir()) == ["Dockerfile", "model.tar"]
+
+
+def test_what_lay_in_the_context_before_is_removed() -> None:
+    context = models.stage(models.describe(Path("model.bin")), "dev", "x", "linux/amd64")
+    Path(context.path, "old.tar").write_text("")
+    assert models.stage(models.describe(Path("model.bin")), "dev", "x", "linux/amd64") == context
+    assert not Path(context.path, "old.tar").exists()

@@ -1,0 +1,48 @@
+"""An image in the daemon that comes with its resource and goes with it."""
+
+import pulumi
+
+from components.stored_image import build_image
+from tests.components.engine import IMAGE, REMOTE_IMAGE, Run
+
+
+class Owner(pulumi.ComponentResource):
+    """A component that builds an image."""
+
+    def __init__(self, keep_locally: bool = False) -> None:
+        super().__init__("test:index:Owner", "owner")
+        built = build_image(
+            "x",
+            parent=self,
+            image_name="x:1",
+            context=".staging/x",
+            platform="linux/amd64",
+            keep_locally=keep_locally,
+        )
+        self.register_outputs({"reference": built.reference})
+
+
+def test_the_image_is_built_by_buildkit_and_not_pushed(up: Run) -> None:
+    image = up(Owner).find(IMAGE)
+    assert (image.name, image.parent) == ("x-image", "owner")
+    assert image.inputs["skipPush"] is True
+    assert image.inputs["build"] == {
+        "builderVersion": "BuilderBuildKit",
+        "context": ".staging/x",
+        "platform": "linux/amd64",
+    }
+
+
+def test_what_removes_it_follows_it_and_an_update_removes_the_old_one_last(up: Run) -> None:
+    stored = up(Owner).find(REMOTE_IMAGE)
+    assert (stored.name, stored.parent, stored.dependencies) == ("x-stored", "owner", ["x-image"])
+    assert stored.delete_before_replace is False
+    assert stored.inputs == {"name": "x:1", "keepLocally": False, "forceRemove": True}
+
+
+def test_an_image_that_is_kept_is_not_removed(up: Run) -> None:
+    assert up(lambda: Owner(keep_locally=True)).find(REMOTE_IMAGE).inputs["keepLocally"] is True
+
+
+def test_the_reference_is_known_in_a_preview(preview: Run) -> None:
+    assert preview(Owner).find("test:index:Owner").outputs == {"reference": "x:1"}
