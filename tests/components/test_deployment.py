@@ -1,0 +1,222 @@
+"""From settings to components: what services share, what they do not, and what is exported."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.deployment import Deployment
+from components.settings import STYLES, Settings
+from tests.components.engine import (
+    CONTAINER,
+    CONTAINER_WEBSERVICE,
+    IMAGE,
+    MODEL_ARTIFACT,
+    PROVIDER,
+    REMOTE_IMAGE,
+    SCORING_IMAGE,
+    UNKNOWN,
+    FakeDaemon,
+    Run,
+    Secret,
+)
+
+pytestmark = pytest.mark.usefixtures("project", "packages")
+
+STACK = "model-webservice-dev"
+DECLARED: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text())["config"]
+
+
+def program(*, secret: bool = False, **given: Any) -> Callable[[], None]:
+    """Return the project's program with the given settings."""
+    own = {
+        "services": [service(style, f"aci-mnist-{number}") for number, style in enumerate(STYLES, 1)],
+        "modelPath": "model.bin",
+        "modelName": "mnist",
+        "executionScript": "score.py",
+        "condaFile": "myenv.yml",
+    }
+    values = {key: declaration["default"] for key, declaration in DECLARED.items()} | own | given
+    config = {
+        f"model-webservice:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in values.items()
+    }
+    secrets = ["model-webservice:services"] if secret else []
+
+    def run() -> None:
+        settings = Settings.from_config(config, list(DECLARED), "model-webservice", secrets)
+        pulumi.export("services", Deployment(settings).deploy())
+
+    return run
+
+
+def service(style: str, name: str = "svc", **given: Any) -> dict[str, Any]:
+    return {"name": name, "style": style, **given}
+
+
+def test_the_three_styles_share_a_model_and_an_image(up: Run) -> None:
+    assert up(program()).graph == [
+        (CONTAINER, "aci-mnist-1-container", "aci-mnist-1"),
+        (CONTAINER, "aci-mnist-2-container", "aci-mnist-2"),
+        (CONTAINER, "aci-mnist-3-container", "aci-mnist-3"),
+        (IMAGE, "aci-mnist-1-image-image", "aci-mnist-1-image"),
+        (IMAGE, "aci-mnist-1-model.bin-image", "aci-mnist-1-model.bin"),
+        (IMAGE, "aci-mnist-2-image-image", "aci-mnist-2-image"),
+        (IMAGE, "mnist-image", "mnist"),
+        (IMAGE, "myimage1-image", "myimage1"),
+        (REMOTE_IMAGE, "aci-mnist-1-image-stored", "aci-mnist-1-image"),
+        (REMOTE_IMAGE, "aci-mnist-1-model.bin-stored", "aci-mnist-1-model.bin"),
+        (REMOTE_IMAGE, "aci-mnist-2-image-stored", "aci-mnist-2-image"),
+        (REMOTE_IMAGE, "mnist-stored", "mnist"),
+        (REMOTE_IMAGE, "myimage1-stored", "myimage1"),
+        (CONTAINER_WEBSERVICE, "aci-mnist-1", STACK),
+        (CONTAINER_WEBSERVICE, "aci-mnist-2", STACK),
+        (CONTAINER_WEBSERVICE, "aci-mnist-3", STACK),
+        (MODEL_ARTIFACT, "aci-mnist-1-model.bin", "aci-mnist-1"),
+        (MODEL_ARTIFACT, "mnist", STACK),
+        (SCORING_IMAGE, "aci-mnist-1-image", "aci-mnist-1"),
+        (SCORING_IMAGE, "aci-mnist-2-image", "aci-mnist-2"),
+        (SCORING_IMAGE, "myimage1", STACK),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("style", "own"),
+    [
+        ("modelFile", {"svc", "svc-model.bin", "svc-image"}),
+        ("registeredModel", {"svc", "svc-image", "mnist"}),
+        ("image", {"svc", "myimage1", "mnist"}),
+    ],
+)
+def test_what_no_service_asks_for_is_not_made(up: Run, style: str, own: set[str]) -> None:
+    engine = up(program(services=[service(style)]))
+    assert {made.name for made in engine.resources if made.type.startswith("model-webservice:")} == own
+
+
+def test_no_service_is_no_resource(up: Run) -> None:
+    assert up(program(services=[])).resources == []
+
+
+def test_services_of_one_image_share_it(up: Run) -> None:
+    engine = up(program(services=[service("image", "svc-1"), service("image", "svc-2")]))
+    images = {made.inputs["image"] for made in engine.resources if made.type == CONTAINER}
+    assert len(images) == 1
+    assert len([made for made in engine.resources if made.type == SCORING_IMAGE]) == 1
+
+
+def test_what_is_known_of_each_service_is_exported(up: Run) -> None:
+    engine = up(program(services=[service("modelFile", port=0)]))
+    image = engine.find(IMAGE, "svc-image-image").inputs["imageName"]
+    assert engine.exports == {
+        "services": {
+            "svc": {
+                "style": "modelFile",
+                "image": image,
+                "imageId": engine.find(CONTAINER).inputs["image"],
+                "state": "Healthy",
+                "scoringUri": "http://127.0.0.1:32768/score",
+                "swaggerUri": "http://127.0.0.1:32768/swagger.json",
+            }
+        }
+    }
+
+
+def test_a_preview_exports_what_it_knows(preview: Run) -> None:
+    exported = preview(program(services=[service("modelFile")])).exports["services"]["svc"]
+    assert exported["style"] == "modelFile"
+    assert exported["image"].startswith("svc:")
+    assert exported["scoringUri"] is UNKNOWN
+
+
+def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.service_config.can_listen", lambda address, port: True)
+    run = program(
+        services=[service("image", port=8080, cpuCores=2, environment={"A": "1"})],
+        memoryGb="0.25",
+        modelVersion="7",
+        modelTags={"area": "mnist"},
+        keepModels=True,
+        imageName="reader",
+        imageTags={"type": "digits"},
+        baseImage="base:1",
+        bindAddress="0.0.0.0",
+        waitTimeout=60,
+        stopGraceSeconds=5,
+        tags={"data": "mnist"},
+        description="Reads digits",
+    )
+    engine = up(run)
+    container = engine.find(CONTAINER).inputs
+    assert (container["cpus"], container["memory"], container["stopTimeout"]) == ("2.0", 256, 5)
+    assert container["ports"] == [{"internal": 5001, "external": 8080, "ip": "0.0.0.0"}]
+    assert container["envs"] == ["A=1", "SERVICE_NAME=svc", "WORKER_COUNT=1"]
+    assert container["healthcheck"]["startPeriod"] == "1m0s"
+    assert [label["value"] for label in container["labels"]] == ["Reads digits", "svc", '{"data": "mnist"}']
+    assert engine.find(IMAGE, "mnist-image").inputs["imageName"] == "models/mnist:7"
+    assert engine.find(IMAGE, "reader-image").inputs["imageName"].startswith("reader:")
+    assert engine.find(REMOTE_IMAGE, "mnist-stored").inputs["keepLocally"] is True
+    assert engine.find(REMOTE_IMAGE, "reader-stored").inputs["keepLocally"] is False
+    text = Path(".staging/dev/reader/Dockerfile").read_text()
+    assert text.startswith("FROM base:1\n")
+    assert 'LABEL "model-webservice.image.tags"="{\\"type\\": \\"digits\\"}"' in text
+
+
+def test_a_services_own_script_is_its_own(up: Run) -> None:
+    Path("own.py").write_text("init = run = print\n")
+    up(program(services=[service("modelFile", "svc-1"), service("modelFile", "svc-2", executionScript="own.py")]))
+    scripts = [
+        line
+        for name in ("svc-1", "svc-2")
+        for line in Path(f".staging/dev/{name}-image/Dockerfile").read_text().splitlines()
+        if "ENTRY_SCRIPT" in line
+    ]
+    assert scripts == ['ENV AZUREML_ENTRY_SCRIPT="score.py"', 'ENV AZUREML_ENTRY_SCRIPT="own.py"']
+
+
+def test_a_model_that_is_registered_elsewhere_is_not_registered(preview: Run, daemon: FakeDaemon) -> None:
+    daemon.images["models/mnist:3"] = {"model-webservice.model.name": "mnist", "model-webservice.model.version": "3"}
+    engine = preview(program(services=[service("registeredModel")], modelReference="mnist:3", modelPath="none.bin"))
+    assert [made for made in engine.resources if made.type == MODEL_ARTIFACT] == []
+    assert "COPY --from=models/mnist:3 / /" in Path(".staging/dev/svc-image/Dockerfile").read_text()
+
+
+def test_another_daemon_is_the_provider_of_everything(up: Run, daemon: FakeDaemon) -> None:
+    engine = up(program(dockerHost="ssh://edge"))
+    assert engine.find(PROVIDER).inputs == {"host": "ssh://edge"}
+    children = [made.provider for made in engine.resources if made.type.startswith("docker:")]
+    assert children == ["docker-host"] * 13
+    assert set(daemon.asked_for) == {"ssh://edge"}
+
+
+def test_an_environment_that_is_a_secret_stays_one(up: Run) -> None:
+    engine = up(program(secret=True, services=[service("modelFile", environment={"TOKEN": "t"})]))
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert "TOKEN" not in json.dumps(engine.exports)
+
+
+def test_an_environment_that_is_none_is_plain(up: Run) -> None:
+    engine = up(program(services=[service("modelFile", environment={"LEVEL": "t"})]))
+    assert engine.find(CONTAINER).inputs["envs"] == ["LEVEL=t", "SERVICE_NAME=svc", "WORKER_COUNT=1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"modelPath": "none.bin"}, r"^aci-mnist-1: the model 'none.bin' does not exist"),
+        ({"modelReference": "none:1"}, r"^aci-mnist-2-image: no model 'none:1' is registered"),
+        ({"executionScript": "none.py"}, r"^aci-mnist-1: the entry script 'none.py' does not exist"),
+        ({"condaFile": "none.yml"}, r"^aci-mnist-1: .*none\.yml"),
+        ({"cpuCores": "0"}, r"^aci-mnist-1: cpuCores is 0.0: give a number above 0"),
+        ({"memoryGb": "-1"}, r"^aci-mnist-1: memoryGb is -1.0: give a number above 0"),
+        ({"bindAddress": "here"}, r"^aci-mnist-1: bindAddress is 'here'"),
+        ({"imageName": "My Image"}, r"^My Image: the image name 'My Image' is not allowed"),
+        ({"modelName": "a/b"}, r"^a/b: the model name 'a/b' is not allowed"),
+    ],
+)
+def test_a_bad_setting_is_refused_in_a_preview(preview: Run, given: dict[str, str], said: str) -> None:
+    with pytest.raises(pulumi.RunError, match=said):
+        preview(program(**given))
