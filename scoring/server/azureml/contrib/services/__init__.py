@@ -1,0 +1,1 @@
+"""``azureml.contrib.services``, as far as scoring scripts use it."""

@@ -1,0 +1,1 @@
+"""The import names of Azure ML's inference server that scoring scripts use."""

@@ -1,0 +1,1 @@
+"""Request and response types for scripts with ``@rawhttp``."""

@@ -1,0 +1,5 @@
+"""``azureml_inference_server_http.api.aml_request``."""
+
+from scoring_server.aml import AMLRequest, rawhttp
+
+__all__ = ["AMLRequest", "rawhttp"]

@@ -1,0 +1,102 @@
+"""The command ``azmlinfsrv``, with the flags of Azure ML's inference server; also ``python -m scoring_server``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+
+from . import __version__
+from .processes import Launcher
+from .settings import Settings, SettingsError
+
+USAGE_ERROR = 1
+CONFIGURATION_ERROR = 3
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port; allowed are 1 to 65535")
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} workers cannot serve; allowed are 1 and more")
+    return count
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    commands = argparse.ArgumentParser(
+        prog="azmlinfsrv", description=f"Serves a score.py over HTTP (version {__version__})."
+    )
+    add = commands.add_argument
+    add("--entry_script", help="path of the scoring script")
+    add("--model_dir", help="path of the model folder, which the script gets as AZUREML_MODEL_DIR")
+    add("--port", type=_port, help="port to serve on (default 5001)")
+    add("--health_port", type=_port, help="another port that answers, for health checks")
+    add("--worker_count", type=_count, help="processes that run the script (default 1)")
+    add("--appinsights_instrumentation_key", help="accepted for compatibility; nothing is sent anywhere")
+    add("--access_control_allow_origins", help='origins allowed by CORS, as "a.example, b.example" or "*"')
+    add("--config_file", help="path of a JSON file with settings")
+    return commands
+
+
+def environment(arguments: argparse.Namespace, environ: Mapping[str, str], cwd: str) -> dict[str, str]:
+    """`environ` with what the flags set. With a script by flag, the app root is the working directory by default."""
+    result = dict(environ)
+    if arguments.entry_script is not None:
+        result.setdefault("AML_APP_ROOT", cwd)
+        result["AZUREML_ENTRY_SCRIPT"] = os.path.realpath(os.path.join(cwd, arguments.entry_script))
+    if arguments.config_file is not None:
+        result.setdefault("AML_APP_ROOT", cwd)
+        result["AZUREML_CONFIG_FILE"] = os.path.realpath(os.path.join(cwd, arguments.config_file))
+    given = {
+        "AZUREML_MODEL_DIR": arguments.model_dir,
+        "SCORING_PORT": arguments.port,
+        "SCORING_HEALTH_PORT": arguments.health_port,
+        "WORKER_COUNT": arguments.worker_count,
+        "AML_CORS_ORIGINS": arguments.access_control_allow_origins,
+    }
+    result.update({name: str(value) for name, value in given.items() if value is not None})
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the server; returns its exit status."""
+    try:
+        arguments = parser().parse_args(argv)
+    except SystemExit as stop:
+        return USAGE_ERROR if stop.code else 0
+    environ = environment(arguments, os.environ, os.getcwd())
+    try:
+        settings = Settings.from_environ(environ)
+    except SettingsError as error:
+        print(f"Configuration error: {error}", file=sys.stderr)
+        return CONFIGURATION_ERROR
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    launcher = Launcher(settings, environ)
+    # The workers load the script while this process loads the rest of itself.
+    processes = [launcher.start() for _ in range(settings.worker_count)]
+    from . import server
+
+    ports = [settings.port] + ([settings.health_port] if settings.health_port not in (0, settings.port) else [])
+    try:
+        sockets = [server.listen(settings.host, port) for port in ports]
+    except OSError as error:
+        print(error.strerror, file=sys.stderr)
+        for process in processes:
+            process.kill()
+        launcher.close()
+        return USAGE_ERROR
+    return server.run(settings, launcher, processes, sockets)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

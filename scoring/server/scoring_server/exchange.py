@@ -1,0 +1,209 @@
+"""One request and its answer, on one connection."""
+
+from __future__ import annotations
+
+import http
+import json
+import time
+from typing import TYPE_CHECKING
+
+from .frames import Flag, Kind, Reply
+from .identity import identify
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .pool import Link
+
+JSON_HEAD = b"Content-Type: application/json\r\n"
+_PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
+_FAILED = (b"x-ms-run-function-failed: False\r\n", b"x-ms-run-function-failed: True\r\n")
+_BODYLESS = (204, 304)
+CALLER_GONE = 499  # logged for a caller who left; nginx's number
+
+
+class StatusLines:
+    """Status lines with the Date header, which is made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._lines: dict[int, bytes] = {}
+
+    def get(self, status: int) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._lines.clear()
+        line = self._lines.get(status)
+        if line is None:
+            date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second)).encode()
+            line = b"HTTP/1.1 %d %b\r\nDate: %b\r\n" % (status, _PHRASES.get(status, b"Unknown"), date)
+            self._lines[status] = line
+        return line
+
+
+_status_lines = StatusLines()
+
+
+class Exchange:
+    """A request as parsed, and the means to answer it.
+
+    `headers` are as sent; `fields` are the same by lower-case name, repeated ones joined with a comma.
+    """
+
+    __slots__ = (
+        "_sent",
+        "_status",
+        "attempts",
+        "body",
+        "connection",
+        "fields",
+        "finished",
+        "gone",
+        "headers",
+        "http_version",
+        "id_error",
+        "id_lines",
+        "keep_alive",
+        "meta",
+        "method",
+        "request_id",
+        "started",
+        "streaming",
+        "target",
+    )
+
+    def __init__(
+        self,
+        connection: Connection,
+        method: str,
+        target: str,
+        headers: list[tuple[bytes, bytes]],
+        fields: dict[bytes, bytes],
+        http_version: str,
+        keep_alive: bool,
+    ) -> None:
+        self.connection = connection
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.fields = fields
+        self.http_version = http_version
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.meta = b""
+        self.attempts = 0
+        self.gone = False
+        self.streaming = False
+        self.finished = False
+        self.started = time.perf_counter()
+        self.request_id, self.id_lines, self.id_error = identify(fields)
+        self._sent = 0
+        self._status = 0
+
+    def encode_meta(self) -> None:
+        """Fill `meta` with what `inputs.RequestMeta` holds."""
+        fields = {
+            "method": self.method,
+            "target": self.target,
+            "http_version": self.http_version,
+            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers],
+            "client": self.connection.client,
+            "scheme": self.connection.scheme,
+        }
+        self.meta = json.dumps(fields).encode()
+
+    def error(self, status: int, message: str, head: bytes = b"", *, close: bool = False) -> None:
+        """Answer ``{"message": message}``."""
+        if close:
+            self.keep_alive = False
+        self.respond(status, JSON_HEAD + head, json.dumps({"message": message}).encode())
+
+    def respond(
+        self, status: int, head: bytes, body: bytes, *, failed: bool | None = False, nanoseconds: int | None = None
+    ) -> None:
+        """Answer with header lines `head` and `body`. `failed` None leaves the run-function-failed header out."""
+        parts = [_status_lines.get(status), self._common_lines(head, failed, nanoseconds), head]
+        if status not in _BODYLESS:
+            parts.append(b"Content-Length: %d\r\n" % len(body))
+        parts += (self._connection_line(), b"\r\n")
+        if self.method != "HEAD" and status not in _BODYLESS:
+            parts.append(body)
+        self._status, self._sent = status, len(body)
+        self.connection.write(b"".join(parts))
+        self._finish(str(len(body)))
+
+    def receive(self, reply: Reply, link: Link | None) -> None:
+        """Take a worker's reply."""
+        if self.finished:
+            return
+        if self.gone:
+            if reply.kind in (Kind.RESULT, Kind.END):
+                self._status = CALLER_GONE
+                self._finish("N/A")
+            return
+        nanoseconds = reply.nanoseconds if reply.flags & Flag.TIMED else None
+        failed = bool(reply.flags & Flag.RUN_FAILED)
+        if reply.kind == Kind.RESULT:
+            self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)
+        elif reply.kind == Kind.START:
+            self._start_stream(reply, failed, nanoseconds)
+        elif reply.kind == Kind.CHUNK:
+            self._stream(reply.body)
+            if link is not None:
+                self.connection.hold_while_full(link)
+        elif reply.flags & Flag.ABORTED:
+            # The caller must see that the body is incomplete: no last chunk, and the connection breaks.
+            self.connection.abort()
+            self._finish("N/A")
+        else:
+            if self.http_version != "1.0" and self._has_body:
+                self.connection.write(b"0\r\n\r\n")
+            self._finish("N/A")
+
+    @property
+    def _has_body(self) -> bool:
+        return self.method != "HEAD" and self._status not in _BODYLESS
+
+    def _start_stream(self, reply: Reply, failed: bool, nanoseconds: int | None) -> None:
+        self.streaming = True
+        self._status = reply.status
+        if self.http_version == "1.0":
+            self.keep_alive = False  # the end of the connection ends the body
+        parts = [_status_lines.get(reply.status), self._common_lines(reply.head, failed, nanoseconds), reply.head]
+        if self.http_version != "1.0" and reply.status not in _BODYLESS:
+            parts.append(b"Transfer-Encoding: chunked\r\n")
+        parts += (self._connection_line(), b"\r\n")
+        self.connection.write(b"".join(parts))
+
+    def _stream(self, chunk: bytes) -> None:
+        if not self._has_body:
+            return
+        self._sent += len(chunk)
+        if self.http_version == "1.0":
+            self.connection.write(chunk)
+        else:
+            self.connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+
+    def _common_lines(self, head: bytes, failed: bool | None, nanoseconds: int | None) -> bytes:
+        service = self.connection.service
+        parts = [self.id_lines, service.version_line]
+        if failed is not None:
+            parts.append(_FAILED[failed])
+        if nanoseconds is not None:
+            parts.append(b"x-ms-run-fn-exec-ms: %.3f\r\n" % (nanoseconds / 1e6))
+        if service.cors.enabled and b"access-control-allow-origin:" not in head.lower():
+            parts.append(service.cors.lines(self.method, self.fields))
+        return b"".join(parts)
+
+    def _connection_line(self) -> bytes:
+        if self.connection.service.draining:
+            self.keep_alive = False
+        if not self.keep_alive:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.http_version == "1.0" else b""
+
+    def _finish(self, size: str) -> None:
+        self.finished = True
+        self.connection.service.finished(self, self._status, size)
+        self.connection.exchange_done(self)
+        self.body = b""

@@ -1,0 +1,154 @@
+"""From an HTTP request to the arguments of run()."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from .results import encode
+
+
+class InputError(Exception):
+    """A request that cannot become an input: the status and message of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+@dataclass(frozen=True)
+class RequestMeta:
+    """A request without its body. `target` is the path and query as sent, `headers` the pairs as sent (latin-1)."""
+
+    method: str
+    target: str
+    http_version: str
+    headers: Sequence[tuple[str, str]]
+    client: tuple[str, int]
+    scheme: str
+
+    @classmethod
+    def decode(cls, meta: bytes) -> RequestMeta:
+        fields = json.loads(meta)
+        return cls(**fields)
+
+    @property
+    def query(self) -> str:
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str:
+        """The value of a header, or "" without it."""
+        return next((value for key, value in self.headers if key.lower() == name), "")
+
+
+def header_dict(meta: RequestMeta) -> dict[str, str]:
+    """Headers as scripts get them in `request_headers`: ``Title-Case`` names, repeated ones joined with a comma."""
+    headers: dict[str, str] = {}
+    for name, value in meta.headers:
+        title = name.title()
+        headers[title] = f"{headers[title]},{value}" if title in headers else value
+    return headers
+
+
+def query_values(query: str) -> dict[str, Any]:
+    """The query's parameters: each value as JSON where it is JSON, else as text; repeated ones as a list."""
+    values: dict[str, list[Any]] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        values.setdefault(name, []).append(_json_or_text(value))
+    return {name: items[0] if len(items) == 1 else items for name, items in values.items()}
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def query_json(query: str) -> str:
+    """The query as the body that a plain run() gets. Raises InputError for values that JSON does not have."""
+    try:
+        return encode(query_values(query)).decode()
+    except ValueError:
+        raise InputError(400, "The query holds NaN or Infinity, which JSON does not have.") from None
+
+
+def body_text(body: memoryview) -> str:
+    """The body as text. Raises InputError where it is not UTF-8."""
+    try:
+        return str(body, "utf-8")
+    except UnicodeDecodeError as failure:
+        raise InputError(400, f"Input cannot be decoded as UTF-8: {failure}") from None
+
+
+def body_object(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
+    """The body of a request to a script with schemas, a JSON object. Raises InputError."""
+    media_type = meta.header("content-type").partition(";")[0].strip().lower()
+    if not (
+        media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
+        raise InputError(415, "Expects Content-Type to be application/json")
+    content = bytes(body)
+    if not content:
+        raise InputError(400, "POST body is empty. Expecting a JSON dictionary.")
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as failure:
+        raise InputError(400, f"POST body could not be decoded as JSON: {failure}") from None
+    if not isinstance(value, dict):
+        raise InputError(400, "POST body should be a JSON dictionary.")
+    return value
+
+
+def arguments(parameters: Sequence[inspect.Parameter], values: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments for `parameters`: other values are ignored, defaults honoured. Raises InputError."""
+    chosen = {}
+    for parameter in parameters:
+        value = values.get(parameter.name, parameter.default)
+        if value is inspect.Parameter.empty:
+            raise InputError(400, f"A value is not provided for the {parameter.name!r} parameter.")
+        chosen[parameter.name] = value
+    return chosen
+
+
+def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
+    """The request as a WSGI environment (PEP 3333), from which werkzeug and Flask make theirs."""
+    content = bytes(body)
+    path, _, query = meta.target.partition("?")
+    host, _, port = meta.header("host").rpartition(":") if ":" in meta.header("host") else (meta.header("host"), "", "")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": meta.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "RAW_URI": meta.target,
+        "REQUEST_URI": meta.target,
+        "SERVER_PROTOCOL": f"HTTP/{meta.http_version}",
+        "SERVER_NAME": host or "localhost",
+        "SERVER_PORT": port if port.isdecimal() else ("443" if meta.scheme == "https" else "80"),
+        "REMOTE_ADDR": meta.client[0],
+        "REMOTE_PORT": str(meta.client[1]),
+        "CONTENT_LENGTH": str(len(content)),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": meta.scheme,
+        "wsgi.input": io.BytesIO(content),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in meta.headers:
+        # An underscore would pass for the dash of another header.
+        if "_" in name or name.lower() in ("content-length", "transfer-encoding"):
+            continue
+        key = name.upper().replace("-", "_")
+        if key != "CONTENT_TYPE":
+            key = f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ

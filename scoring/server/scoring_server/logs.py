@@ -1,0 +1,138 @@
+"""Log lines ``time L [pid] logger - message``, in UTC, on stdout; the user's ``logging.json`` overrides."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import functools
+import json
+import logging
+import logging.config
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from .settings import Settings
+
+FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
+LOGGER = "azmlinfsrv"
+TREE_LINES = 200
+
+
+class UtcFormatter(logging.Formatter):
+    """Formats times in UTC."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self, fmt: str = FORMAT, datefmt: str | None = None, style: Any = "%") -> None:
+        super().__init__(fmt=fmt, datefmt=datefmt, style=style)
+
+
+def configure(settings: Settings) -> str | None:
+    """Set up logging for this process; returns the path of the user's ``logging.json`` where one was used.
+
+    Raises ValueError where that file is not what ``logging.config.dictConfig`` takes.
+    """
+    folders = [settings.app_root, os.path.dirname(os.path.realpath(settings.script_path))]
+    for path in (os.path.join(folder, "logging.json") for folder in folders):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                logging.config.dictConfig(json.load(file))
+            return path
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(UtcFormatter())
+    logger = logging.getLogger(LOGGER)
+    logger.handlers[:] = [handler]
+    logger.setLevel(settings.log_level)
+    logger.propagate = False
+    return None
+
+
+def capture_prints() -> None:
+    """Let ``print()`` write to the log where it would write to stdout. Other files get what they are given."""
+    plain = builtins.print
+    logger = logging.getLogger(f"{LOGGER}.print")
+
+    @functools.wraps(plain)
+    def log_print(
+        *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+    ) -> None:
+        if file is None or file is sys.stdout:
+            logger.info((" " if sep is None else sep).join(map(str, values)))
+        else:
+            plain(*values, sep=sep, end=end, file=file, flush=flush)
+
+    builtins.print = log_print
+
+
+class AccessLog:
+    """A line per request: method, path, status, milliseconds, bytes.
+
+    Lines that one turn of the event loop makes are written together: a system call per request would cost as much as
+    reading it. With the user's ``logging.json`` they go through its logger instead.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, through_logging: bool) -> None:
+        self._loop = loop
+        self._logger = logging.getLogger(LOGGER)
+        self._through_logging = through_logging
+        self._enabled = self._logger.isEnabledFor(logging.INFO)
+        self._lines: list[str] = []
+        self._second = 0
+        self._prefix = ""
+        self._suffix = f" I [{os.getpid()}] {LOGGER} - "
+
+    def write(self, method: str, target: str, status: int, milliseconds: float, size: int | str) -> None:
+        """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
+        if not self._enabled:
+            return
+        if not (target.isascii() and target.isprintable()):
+            target = ascii(target)[1:-1]
+        message = f"{method} {target} {status} {milliseconds:.3f}ms {size}"
+        if self._through_logging:
+            self._logger.info("%s", message)
+            return
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
+        if not self._lines:
+            self._loop.call_soon(self.flush)
+        self._lines.append(f"{self._prefix},{int((now - second) * 1000):03d}{self._suffix}{message}\n")
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if self._lines:
+            text = "".join(self._lines)
+            self._lines.clear()
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+
+def tree(path: str, depth: int = 0) -> Iterator[str]:
+    """The lines of a listing of `path`: folders end in a slash, four spaces a level, names sorted."""
+    name = "    " * depth + os.path.basename(os.path.normpath(path))
+    if not os.path.isdir(path) or (depth and os.path.islink(path)):
+        yield name
+        return
+    yield name + os.sep
+    try:
+        children = sorted(os.listdir(path))
+    except OSError as error:
+        yield "    " * (depth + 1) + f"({error.strerror})"
+        return
+    for child in children:
+        yield from tree(os.path.join(path, child), depth + 1)
+
+
+def log_tree(logger: logging.Logger, path: str) -> None:
+    """Log the first 200 lines of the listing of a model folder."""
+    logger.info("Model Directory Contents:")
+    lines = tree(path)
+    for _, line in zip(range(TREE_LINES), lines, strict=False):
+        logger.info("%s", line)
+    if next(lines, None) is not None:
+        logger.info("Output Truncated. First %d lines shown.", TREE_LINES)

@@ -1,0 +1,116 @@
+"""Worker processes: started directly, or forked from a template process that has the model loaded already."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+
+from . import threads
+from .frames import Progress
+from .settings import Settings
+
+
+class WorkerProcess:
+    """A worker as the front holds it: its link, its progress counters, and its process id once that is known."""
+
+    def __init__(self, link: socket.socket, progress: Progress, pid: int | None, *, is_child: bool) -> None:
+        self.link = link
+        self.progress = progress
+        self.pid = pid
+        self._is_child = is_child
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        if self.pid is not None:
+            _kill(self.pid, number)
+
+    async def wait(self, patience: float = 1.0) -> int | None:
+        """Make sure that the process is gone, by force after `patience` seconds.
+
+        Gives its exit status, 128 + signal number where a signal ended it; None for a template's child.
+        """
+        import asyncio  # late, so that the first worker starts before it is loaded
+
+        self.progress.close()
+        if self.pid is None or not self._is_child:
+            self.kill()
+            return None
+        waiting = asyncio.ensure_future(asyncio.to_thread(_reap, self.pid))
+        done, _ = await asyncio.wait([waiting], timeout=patience)
+        if not done:
+            self.kill()
+        return await waiting
+
+
+class Launcher:
+    """Starts workers with this process' environment and the numerical libraries' thread counts."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = dict(environ)
+        self._environ |= threads.variables(settings.worker_count, self._environ)
+        self._forks = settings.worker_preload and settings.worker_count > 1
+        self._template: tuple[int, socket.socket] | None = None
+
+    def start(self) -> WorkerProcess:
+        """A new worker. It sends READY through its link when init() is through."""
+        mine, theirs = socket.socketpair()
+        progress = Progress.create()
+        with theirs:
+            if self._forks:
+                self._fork(theirs, progress)
+                return WorkerProcess(mine, progress, None, is_child=False)
+            pid = self._spawn("worker", theirs.fileno(), progress.fd)
+            return WorkerProcess(mine, progress, pid, is_child=True)
+
+    def template_status(self) -> int | None:
+        """The exit status of a template that is gone, which another start() would replace."""
+        if self._template is None:
+            return None
+        pid, control = self._template
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            return None
+        control.close()
+        self._template = None
+        return _reap(pid)
+
+    def close(self) -> None:
+        """End the template, if there is one."""
+        if self._template is not None:
+            pid, control = self._template
+            self._template = None
+            control.close()
+            _kill(pid, signal.SIGKILL)
+            _reap(pid)
+
+    def _fork(self, link: socket.socket, progress: Progress) -> None:
+        self.template_status()
+        if self._template is None:
+            mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+            with theirs:
+                self._template = self._spawn("template", theirs.fileno()), mine
+        # Waits in the socket until the template has run init().
+        socket.send_fds(self._template[1], [b"fork"], [link.fileno(), progress.fd])
+
+    def _spawn(self, module: str, *fds: int) -> int:
+        for fd in fds:
+            os.set_inheritable(fd, True)
+        command = [sys.executable, "-u", "-m", f"{__package__}.{module}", *map(str, fds)]
+        try:
+            return os.posix_spawn(sys.executable, command, self._environ, setsid=True)
+        finally:
+            for fd in fds:
+                os.set_inheritable(fd, False)
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _reap(pid: int) -> int:
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code

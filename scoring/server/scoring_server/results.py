@@ -1,0 +1,139 @@
+"""What run() returned, as a reply."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .frames import Flag, Kind, Reply
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+JSON_HEAD = b"Content-Type: application/json\r\n"
+RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
+INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more info."
+NAN_ERROR = (
+    "run() returned NaN or Infinity, which JSON does not have. "
+    "Return other values, or set SCORING_NAN_AS_NULL=true to have them sent as null."
+)
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# The server's own: framing, and the ids that callers rely on.
+_OWN_HEADERS = frozenset(
+    [
+        "connection",
+        "content-length",
+        "keep-alive",
+        "transfer-encoding",
+        "upgrade",
+        "trailer",
+        "date",
+        "x-request-id",
+        "x-ms-request-id",
+        "x-ms-client-request-id",
+        "x-ms-server-version",
+        "x-ms-run-fn-exec-ms",
+    ]
+)
+
+
+class NanError(ValueError):
+    """A result holds NaN or an infinity."""
+
+
+def error(status: int, message: str, *, run_failed: bool = False) -> Reply:
+    """A reply ``{"message": ...}``."""
+    flags = Flag.RUN_FAILED if run_failed else 0
+    return Reply(Kind.RESULT, flags, status, 0, JSON_HEAD, json.dumps({"message": message}).encode())
+
+
+def _encode_other(value: Any) -> Any:
+    """numpy's arrays and scalars, pandas' series and frames, as plain values."""
+    kind = type(value)
+    module = kind.__module__.partition(".")[0]
+    if module in ("numpy", "pandas") and not isinstance(value, type):
+        if kind.__name__ == "DataFrame":
+            return value.to_dict(orient="records")
+        for method in ("tolist", "item"):
+            if hasattr(value, method):
+                return getattr(value, method)()
+    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
+
+
+def _plain(value: Any, nan_as_null: bool) -> Any:
+    """`value` with plain dictionary keys and, where asked for, null for NaN and infinities."""
+    if isinstance(value, dict):
+        return {_plain_key(key): _plain(item, nan_as_null) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, nan_as_null) for item in value]
+    if isinstance(value, float):
+        return None if nan_as_null and not math.isfinite(value) else value
+    if value is None or isinstance(value, (str, int)):
+        return value
+    return _plain(_encode_other(value), nan_as_null)
+
+
+def _plain_key(key: Any) -> Any:
+    return key.item() if type(key).__module__ == "numpy" and hasattr(key, "item") else key
+
+
+_encoder = json.JSONEncoder(allow_nan=False, default=_encode_other)
+
+
+def encode(value: Any, *, nan_as_null: bool = False) -> bytes:
+    """`value` as ``json.dumps`` writes it, numpy's values included.
+
+    Raises NanError for NaN and infinities unless `nan_as_null`, TypeError and ValueError as ``json.dumps`` does.
+    """
+    try:
+        return _encoder.encode(value).encode()
+    except TypeError:
+        return _encode_plain(value, nan_as_null)
+    except ValueError as failure:
+        if "Circular" in str(failure):
+            raise
+        return _encode_plain(value, nan_as_null)
+
+
+def _encode_plain(value: Any, nan_as_null: bool) -> bytes:
+    plain = _plain(value, nan_as_null)
+    try:
+        return _encoder.encode(plain).encode()
+    except ValueError as failure:
+        raise NanError(NAN_ERROR) from failure
+
+
+def as_response(value: Any) -> Response | None:
+    """`value` if it is a response object: of werkzeug, and so also AMLResponse and Flask's."""
+    if "werkzeug" not in sys.modules:
+        return None
+    from werkzeug.wrappers import Response
+
+    return value if isinstance(value, Response) else None
+
+
+def response_head(response: Response) -> tuple[int, int, bytes]:
+    """(status, flags, header lines) of a response object. Raises ValueError for a header name that is none."""
+    failed = response.status_code >= 500
+    lines = []
+    for name, value in response.headers.items():
+        lowered = name.lower()
+        if lowered == "x-ms-run-function-failed":
+            failed = failed or value.lower() == "true"
+        elif lowered not in _OWN_HEADERS:
+            if not _TOKEN.fullmatch(name) or "\r" in value or "\n" in value:
+                raise ValueError(f"run() returned a response with the header {name!r}: {value!r}, which HTTP forbids.")
+            lines.append(f"{name}: {value}\r\n")
+    return response.status_code, Flag.RUN_FAILED if failed else 0, "".join(lines).encode("latin-1")
+
+
+def stream(response: Response) -> Iterator[bytes]:
+    """The chunks of a streamed response, empty ones left out."""
+    for chunk in response.iter_encoded():
+        if chunk:
+            yield chunk

@@ -1,0 +1,162 @@
+"""The routes, and the state that all connections share."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from . import __version__, swagger
+from .connection import Connection
+from .cors import Cors
+from .exchange import JSON_HEAD, Exchange
+from .logs import AccessLog
+from .pool import Pool
+from .settings import Settings
+
+NOT_FOUND = (
+    "The requested URL was not found on the server. If you entered the URL manually please check your spelling and "
+    "try again."
+)
+NOT_ALLOWED = "The method is not allowed for the requested URL."
+NOT_READY = "The service is not ready."
+BUSY = "The server is busy. Try again later."
+RETRY = b"Retry-After: 1\r\n"
+_HTML = b"Content-Type: text/html; charset=utf-8\r\n"
+_SWEEP_S = 1.0
+
+
+class Service:
+    """Answers requests; what takes the script goes to the pool."""
+
+    def __init__(self, settings: Settings, pool: Pool, access_log: AccessLog) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.pool = pool
+        self.cors = Cors(settings.cors_origins)
+        self.version_line = (
+            f"x-ms-server-version: azmlinfsrv/{__version__}\r\n".encode() if settings.server_version_header else b""
+        )
+        self.max_body_bytes = settings.max_body_bytes
+        self.read_timeout_s = settings.read_timeout_s
+        self.keep_alive_s = settings.keep_alive_s
+        self.buffered_bytes = 0
+        self.draining = False
+        self.connections: set[Connection] = set()
+        self.changed = asyncio.Event()  # a connection has gone
+        self._max_buffered = settings.max_buffered_bytes
+        self._max_connections = settings.max_connections
+        self._access_log = access_log
+        self._style = ""
+        self._needs_meta = True
+        self._swagger: dict[str, bytes] = {}
+        self._sweeping = False
+        prefix = settings.path_prefix
+        self._score = f"{prefix}/score"
+        self._routes = {
+            f"{prefix}/": (self._health, ("GET", "HEAD", "OPTIONS")),
+            self._score: (self._handle_score, ("GET", "HEAD", "OPTIONS", "POST")),
+            f"{prefix}/swagger.json": (self._handle_swagger, ("GET", "HEAD", "OPTIONS")),
+        }
+        self._health_path = f"{prefix}/"
+        pool.on_ready = self._describe
+
+    def _describe(self, description: dict[str, Any]) -> None:
+        self._style = description["style"]
+        self._needs_meta = description["needs_meta"]
+        self._swagger = {version: json.dumps(document).encode() for version, document in description["swagger"].items()}
+
+    # requests
+
+    def handle(self, exchange: Exchange) -> None:
+        """Answer `exchange`, now or when the script is through."""
+        if exchange.id_error:
+            exchange.error(431, exchange.id_error)
+            return
+        path = exchange.target.partition("?")[0]
+        if "%" in path:
+            path = unquote(path)
+        route = self._routes.get(path)
+        if route is None:
+            exchange.error(404, NOT_FOUND)
+            return
+        answer, methods = route
+        if exchange.method not in methods:
+            exchange.error(405, NOT_ALLOWED, _allow(methods))
+        elif exchange.method == "OPTIONS" and answer != self._handle_score:
+            exchange.respond(200, _HTML + _allow(methods), b"", failed=None)
+        else:
+            answer(exchange)
+
+    def _health(self, exchange: Exchange) -> None:
+        if self.pool.ready:
+            exchange.respond(200, _HTML, b"Healthy", failed=None)
+        else:
+            exchange.error(503, NOT_READY, RETRY)
+
+    def _handle_swagger(self, exchange: Exchange) -> None:
+        query = exchange.target.partition("?")[2]
+        version = parse_qs(query, keep_blank_values=True).get("version", ["2"])[0]
+        document = self._swagger.get(swagger.ALIASES.get(version, ""))
+        if document is not None:
+            exchange.respond(200, JSON_HEAD, document)
+        elif not self._style:
+            exchange.error(503, NOT_READY, RETRY)
+        else:
+            exchange.error(404, swagger.not_found_message(version, list(self._swagger)))
+
+    def _handle_score(self, exchange: Exchange) -> None:
+        if not self._style:
+            exchange.error(503, NOT_READY, RETRY)
+            return
+        method = exchange.method
+        if self._style != "raw" and method not in ("GET", "POST"):
+            if method == "OPTIONS":
+                exchange.respond(200, _HTML, b"")
+            else:
+                exchange.error(405, NOT_ALLOWED, _allow(("GET", "OPTIONS", "POST")))
+            return
+        if self._needs_meta or method != "POST":
+            exchange.encode_meta()
+        if not self.pool.submit(exchange):
+            exchange.error(503, BUSY, RETRY)
+
+    def finished(self, exchange: Exchange, status: int, size: str) -> None:
+        """Account for an answered request."""
+        if exchange.target != self._health_path or exchange.method not in ("GET", "HEAD"):
+            milliseconds = (time.perf_counter() - exchange.started) * 1000
+            self._access_log.write(exchange.method, exchange.target, status, milliseconds, size)
+
+    # connections
+
+    def has_room(self, size: int) -> bool:
+        """Whether `size` more bytes of bodies may be held."""
+        return self.buffered_bytes + size <= self._max_buffered
+
+    def connected(self, connection: Connection) -> bool:
+        """Count `connection` in; False where there are too many."""
+        if len(self.connections) >= self._max_connections:
+            return False
+        self.connections.add(connection)
+        if not self._sweeping:
+            self._sweeping = True
+            self.loop.call_later(_SWEEP_S, self._sweep)
+        return True
+
+    def disconnected(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        self.changed.set()
+
+    def _sweep(self) -> None:
+        """Look for slow and silent clients, as long as there are clients."""
+        now = self.loop.time()
+        for connection in list(self.connections):
+            connection.check_time(now)
+        self._sweeping = bool(self.connections)
+        if self._sweeping:
+            self.loop.call_later(_SWEEP_S, self._sweep)
+
+
+def _allow(methods: tuple[str, ...]) -> bytes:
+    return f"Allow: {', '.join(methods)}\r\n".encode()

@@ -1,0 +1,202 @@
+"""The server's settings: command-line flag, then environment, then ``config.json``, then default."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_APP_ROOT = "/var/azureml-app"
+MEBIBYTE = 1024 * 1024
+
+
+class SettingsError(ValueError):
+    """A setting that cannot be used. The message names it, what was given and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. Each field's comment is its environment variable.
+
+    The variables without the ``SCORING_`` prefix, and ``SCORING_TIMEOUT_MS``, are those of Azure ML's inference server.
+    """
+
+    app_root: str = DEFAULT_APP_ROOT  # AML_APP_ROOT
+    entry_script: str = ""  # AZUREML_ENTRY_SCRIPT, relative to app_root or absolute; empty: main.py
+    source_directory: str = ""  # AZUREML_SOURCE_DIRECTORY
+    model_dir: str = ""  # AZUREML_MODEL_DIR
+    log_level: str = "INFO"  # AZUREML_LOG_LEVEL
+    service_name: str = "ML service"  # SERVICE_NAME
+    service_version: str = "1.0"  # SERVICE_VERSION
+    path_prefix: str = ""  # SERVICE_PATH_PREFIX, held as "" or "/a/b"
+    worker_count: int = 1  # WORKER_COUNT
+    worker_preload: bool = True  # WORKER_PRELOAD: with several workers, init() once, then fork
+    worker_timeout_s: float = 0.0  # WORKER_TIMEOUT: a second limit on run(), 0 for none
+    scoring_timeout_ms: int = 3_600_000  # SCORING_TIMEOUT_MS
+    cors_origins: tuple[str, ...] = ()  # AML_CORS_ORIGINS
+    server_version_header: bool = True  # SERVER_VERSION_LOG_RESPONSE_ENABLED
+    host: str = "0.0.0.0"  # noqa: S104  # SCORING_HOST; a container's port is published by its engine
+    port: int = 5001  # SCORING_PORT, or --port
+    health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none
+    fast_json: bool = True  # SCORING_FAST_JSON
+    nan_as_null: bool = False  # SCORING_NAN_AS_NULL: NaN and infinities in results become null instead of an error
+    max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
+    max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
+    max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
+    max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
+    read_timeout_s: float = 30.0  # SCORING_READ_TIMEOUT: for a request's head, and for silence within a body
+    keep_alive_s: float = 75.0  # SCORING_KEEP_ALIVE: an idle connection's life
+    drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
+    unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Settings from `environ` and the config file that it leads to. Raises SettingsError."""
+        config = read_config(environ)
+        values: dict[str, Any] = {}
+        for variable, (name, convert) in _VARIABLES.items():
+            given = environ.get(variable, config.get(variable))
+            if given is None or (given == "" and convert is not _text):
+                continue
+            try:
+                values[name] = convert(_as_text(given))
+            except ValueError as error:
+                raise SettingsError(f"{variable} is {given!r}; {error}.") from None
+        if not values.get("health_port") and _flag(environ.get("SEPERATE_HEALTH_ENDPOINT", "false")):
+            values["health_port"] = 5000
+        values["unknown_keys"] = tuple(sorted(set(config) - set(_VARIABLES) - _IGNORED))
+        return cls(**values)
+
+    @property
+    def limit_ms(self) -> int:
+        """How long one run() may take, in ms."""
+        if self.worker_timeout_s:
+            return min(self.scoring_timeout_ms, int(self.worker_timeout_s * 1000))
+        return self.scoring_timeout_ms
+
+    @property
+    def script_path(self) -> str:
+        return os.path.join(self.app_root, self.entry_script or "main.py")
+
+
+def read_config(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The config file's values: ``AZUREML_CONFIG_FILE``, else ``config.json`` in the app root, else beside the script.
+
+    Only the first may be wrong aloud: a ``config.json`` that is no JSON object may well be the script's own.
+    """
+    named = environ.get("AZUREML_CONFIG_FILE", "")
+    if named:
+        config = _read_object(named)
+        if config is None:
+            raise SettingsError(f"AZUREML_CONFIG_FILE is {named!r}; it must be a readable file with a JSON object.")
+        return config
+    root = environ.get("AML_APP_ROOT", DEFAULT_APP_ROOT)
+    script = os.path.join(root, environ.get("AZUREML_ENTRY_SCRIPT", ""))
+    for folder in (root, os.path.dirname(script)):
+        config = _read_object(os.path.join(folder, "config.json"))
+        if config is not None:
+            return config
+    return {}
+
+
+def _read_object(path: str) -> dict[str, Any] | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in ("true", "1", "yes", "on"):
+        return True
+    if value.lower() in ("false", "0", "no", "off"):
+        return False
+    raise ValueError("allowed are true and false")
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def convert(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"allowed are whole numbers from {low} to {high}")
+        return number
+
+    return convert
+
+
+def _seconds(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e7:
+        raise ValueError("allowed are seconds, from 0 on")
+    return number
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    return tuple(origin for origin in (part.strip() for part in value.split(",")) if origin)
+
+
+def _prefix(value: str) -> str:
+    stripped = value.strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+def _level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL"):
+        raise ValueError("allowed are DEBUG, INFO, WARNING, ERROR and CRITICAL")
+    return value.upper()
+
+
+_PORT = _integer(1, 65535)
+_BYTES = _integer(1, 2**32 - 1)  # the frames' lengths have 32 bits
+
+_VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "AML_APP_ROOT": ("app_root", _text),
+    "AZUREML_ENTRY_SCRIPT": ("entry_script", _text),
+    "AZUREML_SOURCE_DIRECTORY": ("source_directory", _text),
+    "AZUREML_MODEL_DIR": ("model_dir", _text),
+    "AZUREML_LOG_LEVEL": ("log_level", _level),
+    "SERVICE_NAME": ("service_name", _text),
+    "SERVICE_VERSION": ("service_version", _text),
+    "SERVICE_PATH_PREFIX": ("path_prefix", _prefix),
+    "WORKER_COUNT": ("worker_count", _integer(1, 1024)),
+    "WORKER_PRELOAD": ("worker_preload", _flag),
+    "WORKER_TIMEOUT": ("worker_timeout_s", _seconds),
+    "SCORING_TIMEOUT_MS": ("scoring_timeout_ms", _integer(1, 2**31 - 1)),
+    "AML_CORS_ORIGINS": ("cors_origins", _origins),
+    "SERVER_VERSION_LOG_RESPONSE_ENABLED": ("server_version_header", _flag),
+    "SCORING_HOST": ("host", _text),
+    "SCORING_PORT": ("port", _PORT),
+    "SCORING_HEALTH_PORT": ("health_port", _PORT),
+    "SCORING_FAST_JSON": ("fast_json", _flag),
+    "SCORING_NAN_AS_NULL": ("nan_as_null", _flag),
+    "SCORING_MAX_BODY_BYTES": ("max_body_bytes", _BYTES),
+    "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", _integer(1, 2**62)),
+    "SCORING_MAX_QUEUE": ("max_queue", _integer(0, 1_000_000)),
+    "SCORING_MAX_CONNECTIONS": ("max_connections", _integer(1, 1_000_000)),
+    "SCORING_READ_TIMEOUT": ("read_timeout_s", _seconds),
+    "SCORING_KEEP_ALIVE": ("keep_alive_s", _seconds),
+    "SCORING_DRAIN": ("drain_s", _seconds),
+}
+# Known to Azure ML's server and without meaning here.
+_IGNORED = {"WORKSPACE_NAME", "HOSTNAME", "AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY"}
+_IGNORED |= {"AML_MODEL_DC_STORAGE_ENABLED", "APP_INSIGHTS_LOG_RESPONSE_ENABLED", "AZUREML_DEBUG_PORT"}

@@ -1,0 +1,177 @@
+"""The service's description as Swagger 2, OpenAPI 3.0 and 3.1: the user's files, else one made from the script."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import Any
+
+from .logs import LOGGER
+from .script import Script, is_schema_decorated
+from .settings import Settings
+
+logger = logging.getLogger(LOGGER)
+
+Document = dict[str, Any]
+
+VERSIONS = ("2", "3", "3.1")
+ALIASES = {"2": "2", "2.0": "2", "3": "3", "3.0": "3", "3.1": "3.1"}
+_USER_FILES = {"2": ("swagger.json", "swagger2.json"), "3": ("swagger3.json",), "3.1": ("swagger3.1.json",)}
+_ERROR = "The service failed to execute due to an error."
+
+
+def documents(settings: Settings, script: Script) -> dict[str, Document]:
+    """The document of each version that the script supports. Raises ValueError for a user's file that is not JSON."""
+    supported, service_input, service_output = _schemas(script)
+    found: dict[str, Document] = {}
+    for version in VERSIONS:
+        document = _user_document(settings.app_root, _USER_FILES[version])
+        if document is None and version in supported:
+            make = swagger2 if version == "2" else openapi
+            document = make(settings, service_input, service_output)
+            if version == "3.1":
+                document["openapi"] = "3.1.0"
+        if document is not None:
+            found[version] = document
+    logger.info("Swaggers are prepared for the following versions: [%s].", ", ".join(found))
+    return found
+
+
+def not_found_message(version: str, available: list[str]) -> str:
+    """Why there is no document of `version`."""
+    listed = ", ".join(sorted(available))
+    if version in ALIASES:
+        return (
+            f"Swagger version [{version}] is not supported for the scoring script. "
+            f"Supported swagger versions: [{listed}]."
+        )
+    return f"Swagger version [{version}] is not valid. Supported versions: [{listed}]."
+
+
+def _schemas(script: Script) -> tuple[set[str], Document, Document]:
+    """(versions, input schema, output schema) of run()."""
+    if not is_schema_decorated(script.run):
+        anything: Document = {"type": "object", "example": {}}
+        return set(VERSIONS), anything, anything
+    from inference_schema import schema_util
+
+    supported = {ALIASES[version] for version in schema_util.get_supported_versions(script.run) if version in ALIASES}
+    return supported, schema_util.get_input_schema(script.run), schema_util.get_output_schema(script.run)
+
+
+def _user_document(root: str, names: tuple[str, ...]) -> Document | None:
+    for path in (os.path.join(root, name) for name in names):
+        if os.path.isfile(path):
+            with open(path, encoding="utf-8") as file:
+                document: Document = json.load(file)
+            logger.info("Loaded user's swagger file from %s", path)
+            return document
+    return None
+
+
+def swagger2(settings: Settings, service_input: Document, service_output: Document) -> Document:
+    """The Swagger 2.0 document."""
+
+    def answers(description: str, schema: Document, **more: object) -> Document:
+        return {
+            "200": {"description": description, "schema": schema, **more},
+            "default": {"description": _ERROR, "schema": {"$ref": "#/definitions/ErrorResponse"}},
+        }
+
+    text = {"type": "string"}
+    version = {"name": "version", "in": "query", "required": False, "type": "string", "enum": list(ALIASES)}
+    payload = {
+        "name": "serviceInputPayload",
+        "in": "body",
+        "description": "The input of the model.",
+        "schema": {"$ref": "#/definitions/ServiceInput"},
+    }
+    return {
+        "swagger": "2.0",
+        "info": _info(settings),
+        "schemes": ["https", "http"],
+        "consumes": ["application/json"],
+        "produces": ["application/json"],
+        "securityDefinitions": {"Bearer": _BEARER},
+        "paths": {
+            f"{settings.path_prefix}/": {
+                "get": {
+                    **_HEALTH,
+                    "produces": ["text/html"],
+                    "responses": answers("Up and ready.", text, examples={"text/html": "Healthy"}),
+                }
+            },
+            f"{settings.path_prefix}/score": {
+                "post": {
+                    **_SCORE,
+                    "security": [{"Bearer": []}],
+                    "parameters": [payload],
+                    "responses": answers("The result of run().", {"$ref": "#/definitions/ServiceOutput"}),
+                }
+            },
+            f"{settings.path_prefix}/swagger.json": {
+                "get": {**_SWAGGER, "parameters": [version], "responses": answers("The document.", {"type": "object"})}
+            },
+        },
+        "definitions": _definitions(service_input, service_output),
+    }
+
+
+def openapi(settings: Settings, service_input: Document, service_output: Document) -> Document:
+    """The OpenAPI 3.0 document."""
+
+    def content(schema: Document, media_type: str = "application/json") -> Document:
+        return {"content": {media_type: {"schema": schema}}}
+
+    def answers(description: str, schema: Document, media_type: str = "application/json") -> Document:
+        error = content({"$ref": "#/components/schemas/ErrorResponse"})
+        return {
+            "200": {"description": description, **content(schema, media_type)},
+            "default": {"description": _ERROR, **error},
+        }
+
+    version = {"name": "version", "in": "query", "required": False, "schema": {"type": "string", "enum": list(ALIASES)}}
+    payload = {"description": "The input of the model.", **content({"$ref": "#/components/schemas/ServiceInput"})}
+    health = answers("Up and ready.", {"type": "string", "example": "Healthy"}, "text/html")
+    return {
+        "openapi": "3.0.3",
+        "info": _info(settings),
+        "paths": {
+            f"{settings.path_prefix}/": {"get": {**_HEALTH, "responses": health}},
+            f"{settings.path_prefix}/score": {
+                "post": {
+                    **_SCORE,
+                    "security": [{"Bearer": []}],
+                    "requestBody": payload,
+                    "responses": answers("The result of run().", {"$ref": "#/components/schemas/ServiceOutput"}),
+                }
+            },
+            f"{settings.path_prefix}/swagger.json": {
+                "get": {**_SWAGGER, "parameters": [version], "responses": answers("The document.", {"type": "object"})}
+            },
+        },
+        "components": {
+            "schemas": _definitions(service_input, service_output),
+            "securitySchemes": {"Bearer": _BEARER},
+        },
+    }
+
+
+_BEARER = {"type": "apiKey", "name": "Authorization", "in": "header", "description": "For example: Bearer abc123"}
+_HEALTH = {"operationId": "ServiceHealthCheck", "description": "Whether the service is ready to answer."}
+_SCORE = {"operationId": "RunMLService", "description": "Give an input to the model and get its output."}
+_SWAGGER = {"operationId": "GetSwaggerSpec", "description": "Get this document."}
+
+
+def _info(settings: Settings) -> Document:
+    return {
+        "title": settings.service_name,
+        "description": f"API specification for the Azure Machine Learning service {settings.service_name}",
+        "version": settings.service_version,
+    }
+
+
+def _definitions(service_input: Document, service_output: Document) -> Document:
+    error = {"type": "object", "properties": {"message": {"type": "string"}}}
+    return {"ServiceInput": service_input, "ServiceOutput": service_output, "ErrorResponse": error}

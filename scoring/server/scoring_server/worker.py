@@ -1,0 +1,198 @@
+"""A worker: loads the entry script, then answers request frames one after the other, in its main thread."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import json
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+from . import fastjson, logs, results, swagger
+from .frames import Flag, Kind, Progress, Reply, RequestReader
+from .inputs import InputError, RequestMeta, wsgi_environ
+from .script import Script, Style, load
+from .settings import Settings
+
+logger = logging.getLogger(logs.LOGGER)
+
+INIT_FAILED = 3
+# Replies may wait this long for the next, while more requests are here: one system call then carries several.
+_HOLD_NS = 1_000_000
+
+
+def prepare(settings: Settings) -> Script:
+    """Load the script and run its init(). Exits with status 3, the cause and the model folder's listing in the log."""
+    try:
+        script = load(settings)
+    except BaseException:
+        logger.exception("The entry script could not be loaded")
+        _log_models(settings)
+        raise SystemExit(INIT_FAILED) from None
+    logger.info("Invoking user's init function")
+    try:
+        script.init()
+    except BaseException:
+        logger.exception("User's init function failed")
+        _log_models(settings)
+        raise SystemExit(INIT_FAILED) from None
+    logger.info("Users's init has completed successfully")
+    # What init() made lives on: the collector need not look at it again, nor fork copy it.
+    gc.collect()
+    gc.freeze()
+    return script
+
+
+def _log_models(settings: Settings) -> None:
+    if settings.model_dir and os.path.exists(settings.model_dir):
+        logs.log_tree(logger, settings.model_dir)
+
+
+class Worker:
+    """Answers requests of one link with one script."""
+
+    def __init__(self, link: socket.socket, progress: Progress, script: Script, settings: Settings) -> None:
+        self._link = link
+        self._progress = progress
+        self._script = script
+        self._nan_as_null = settings.nan_as_null
+        self._number = 0
+        self._held: list[bytes] = []
+        self._held_since = 0
+
+    def announce(self, documents: dict[str, dict[str, Any]]) -> None:
+        """Tell the front that init() is through, and what it needs to know of the script."""
+        head = {
+            "pid": os.getpid(),
+            "style": self._script.style.value,
+            "needs_meta": self._script.needs_meta,
+            "swagger": documents,
+        }
+        self._link.sendall(Reply(Kind.READY, 0, 0, 0, json.dumps(head).encode(), b"").encode())
+
+    def serve(self) -> None:
+        """Answer until the front closes the link."""
+        reader = RequestReader(self._link)
+        while (frame := reader.read()) is not None:
+            self._number += 1
+            self._progress.start(self._number)
+            reply = self.answer(*frame)
+            self._progress.finish(self._number)
+            if reply is not None:
+                if not self._held:
+                    self._held_since = time.monotonic_ns()
+                self._held.append(reply.encode())
+            if not reader.ready() or time.monotonic_ns() - self._held_since > _HOLD_NS:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._link.sendall(b"".join(self._held))
+            self._held.clear()
+
+    def answer(self, meta: bytes, body: memoryview) -> Reply | None:
+        """The reply to a request, or None where it has been sent already, as a stream."""
+        try:
+            if self._script.style is Style.RAW:
+                return self._answer_raw(meta, body)
+            return self._run(self._script.arguments(meta, body))
+        except InputError as failure:
+            return results.error(failure.status, failure.message)
+        except Exception:
+            logger.exception("The request could not be answered")
+            return results.error(500, results.INTERNAL_ERROR)
+
+    def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
+        environ = wsgi_environ(RequestMeta.decode(meta), body)
+        flask = sys.modules.get("flask")
+        if flask is None:
+            from .aml import AMLRequest
+
+            return self._run(self._script.raw_arguments(AMLRequest(environ), meta))
+        # The script uses Flask: give it Flask's own request, and the context that its helpers want.
+        with flask.Flask(__name__).request_context(environ) as context:
+            return self._run(self._script.raw_arguments(context.request, meta))
+
+    def _run(self, arguments: dict[str, Any]) -> Reply | None:
+        started = time.perf_counter_ns()
+        try:
+            result = self._script.run(**arguments)
+        except BaseException:  # SystemExit and KeyboardInterrupt of a script are errors of one request
+            logger.exception("Encountered Exception")
+            return results.error(500, results.RUN_FAILED, run_failed=True)
+        spent = time.perf_counter_ns() - started
+        response = results.as_response(result)
+        if response is not None:
+            return self._respond(response, spent)
+        if result is None:
+            body = b"{}"
+        else:
+            try:
+                body = results.encode(result, nan_as_null=self._nan_as_null)
+            except results.NanError as failure:
+                logger.error("%s", failure)
+                return results.error(500, str(failure), run_failed=True)
+        return Reply(Kind.RESULT, Flag.TIMED, 200, spent, results.JSON_HEAD, body)
+
+    def _respond(self, response: Any, spent: int) -> Reply | None:
+        """Send the response object that run() returned: whole, or as a stream of its chunks."""
+        status, flags, head = results.response_head(response)
+        flags |= Flag.TIMED
+        with contextlib.closing(response):
+            if not response.is_streamed and not response.direct_passthrough:
+                return Reply(Kind.RESULT, flags, status, spent, head, response.get_data())
+            self._flush()
+            self._link.sendall(Reply(Kind.START, flags, status, spent, head, b"").encode())
+            end = Reply(Kind.END, 0, 0, 0, b"", b"")
+            try:
+                for chunk in results.stream(response):
+                    if self._progress.read()[2] >= self._number:
+                        break
+                    self._link.sendall(Reply(Kind.CHUNK, 0, 0, 0, b"", chunk).encode())
+            except (BrokenPipeError, ConnectionResetError):
+                raise SystemExit from None
+            except BaseException:
+                logger.exception("The response stream of run() broke off")
+                end = end._replace(flags=Flag.ABORTED)
+            self._link.sendall(end.encode())
+        return None
+
+
+def start_process(settings: Settings) -> None:
+    """What every process that runs the script sets up, before the script is imported."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the front, which drains
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    faulthandler.enable()
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    logs.configure(settings)
+    logs.capture_prints()
+    if settings.fast_json:
+        fastjson.install()
+
+
+def main() -> None:
+    """``python -m scoring_server.worker <link fd> <progress fd>``."""
+    link_fd, progress_fd = (int(argument) for argument in sys.argv[1:3])
+    settings = Settings.from_environ()
+    start_process(settings)
+    link = socket.socket(fileno=link_fd)
+    progress = Progress(progress_fd)
+    for fd in (link_fd, progress_fd):
+        os.set_inheritable(fd, False)
+    script = prepare(settings)
+    worker = Worker(link, progress, script, settings)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        worker.announce(swagger.documents(settings, script))
+        worker.serve()
+
+
+if __name__ == "__main__":
+    main()
