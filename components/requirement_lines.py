@@ -127,8 +127,10 @@ def parse_requirement(text: str, origin: str) -> Requirement:
             f"{origin}: {text!r} is no requirement: {reason}. Write it as in 'name==1.2', 'name[extra]>=1.2'."
         ) from None
     url = requirement.url
-    if url is not None and (not url.startswith(("https://", "http://")) or redact(url) != url):
-        raise _not_a_package(redact(text), origin)
+    # The name of an archive passes for that of a package.
+    is_here = _ARCHIVE.search(requirement.name) if url is None else not url.startswith(("https://", "http://"))
+    if is_here or redact(url or "") != (url or ""):
+        raise _not_a_package(text, origin)
     return requirement
 
 

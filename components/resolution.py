@@ -16,7 +16,13 @@ _UNREACHABLE = re.compile(r"error sending request|dns error|network was disabled
 _REFUSED = re.compile(r"HTTP status (client|server) error")
 _MISSING = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the package registry")
 _WITHOUT_WHEEL = re.compile(r"hint: Wheels are (?:required|available) for `([^`]+)`|([\w.-]+)\S* has no wheels")
-_NEEDS_PYTHON = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*?)(?:[<>=!~]\S*)? depends on Python([<>=!~,.*0-9]+)")
+_NEEDS_PYTHON = (
+    re.compile(r"(?P<name>[\w.-]+)(?:[<>=!~]\S*)? requires Python (?P<python>[<>=!~,.*0-9]+)"),
+    re.compile(
+        r"does not satisfy Python(?P<python>[<>=!~,.*0-9]+) and (?:all of:\s+)?(?P<name>[\w.-]+?)(?:[<>=!~]|\s)"
+    ),
+)
+_UNREADABLE_LINKS = re.compile(r"Failed to read `--find-links` \S+ (.+)")
 _WORD = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _MOST_LINES = 8
 
@@ -49,13 +55,15 @@ def explain(stderr: str, question: Question, *, possible_without_server: bool) -
         possible_without_server: whether the user's requirements alone can be met.
     """
     said = reasons(stderr)
-    missing, needs_python = _MISSING.search(stderr), _NEEDS_PYTHON.search(said)
-    without_wheel = _WITHOUT_WHEEL.search(stderr)
+    missing, without_wheel = _MISSING.search(stderr), _WITHOUT_WHEEL.search(stderr)
+    needs_python = next(filter(None, (form.search(said) for form in _NEEDS_PYTHON)), None)
     if _UNREACHABLE.search(stderr):
         fix = (
             "cannot reach the package index to lock the packages. Check the network, the proxy (HTTPS_PROXY) and the "
             "index's address (UV_DEFAULT_INDEX or PIP_INDEX_URL). A lock that fits needs no network: commit it."
         )
+    elif links := _UNREADABLE_LINKS.search(stderr):
+        fix = f"cannot read the folder {links[1]} that --find-links names: make it, or correct the path."
     elif _REFUSED.search(stderr):
         fix = "the package index refused to answer. Check its address and login (UV_DEFAULT_INDEX or PIP_INDEX_URL)."
     elif missing:
@@ -73,7 +81,7 @@ def explain(stderr: str, question: Question, *, possible_without_server: bool) -
         )
     elif needs_python:
         fix = (
-            f"the package {question.asked(needs_python[1])} needs Python {needs_python[2]}, the image has "
+            f"the package {question.asked(needs_python['name'])} needs Python {needs_python['python']}, the image has "
             f"{question.python_version}. Ask for another version of it, or give a baseImage with such a Python."
         )
     else:
