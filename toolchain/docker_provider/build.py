@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from toolchain.docker_provider.build_client import BuildClient, choose_client
+from toolchain.docker_provider.certificates import certificate_folder
 from toolchain.docker_provider.engine import WARNING
 from toolchain.docker_provider.images import follow
 from toolchain.docker_provider.login_folder import login_folder
@@ -59,12 +60,16 @@ def run_build(operation: Operation, build: Build) -> None:
             )
         _build_by_api(operation, build)
         return
-    with login_folder(build.logins, operation.daemon.environ) as logins:
+    with (
+        login_folder(build.logins, operation.daemon.environ) as logins,
+        certificate_folder(operation.daemon.materials) as certificates,
+    ):
         environment = {
             **operation.daemon.environ,
             **build_variables(build),
             **client.environment,
             **operation.daemon.endpoint.environment(),
+            **certificates,
             **logins,
         }
         environment.pop("DOCKER_CONTEXT", None)

@@ -17,6 +17,7 @@ from toolchain.docker_provider.schema import Schema
 from toolchain.docker_provider.values import UNKNOWN, Properties
 
 POLL_SECONDS = 0.1
+CONFLICT = 409
 LAST_LINES = 50
 _UPDATED = ("restart", "maxRetryCount", "cpuShares", "cpuSet", "memory", "memoryReservation", "memorySwap")
 
@@ -46,7 +47,7 @@ class Container(Resource):
 
     @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        from docker.errors import APIError
+        from docker.errors import APIError, NotFound
 
         given = self.completed(inputs)
         api: Any = operation.daemon.api  # its stubs leave the creation untyped
@@ -55,13 +56,22 @@ class Container(Resource):
             body = container_request.creation(given)
             container_id = api.create_container_from_config(body, given["name"], given.get("platform"))["Id"]
         except APIError as error:
-            raise OperationError(f"creating container {given['name']!r}: {error.explanation or error}") from error
+            hint = (
+                f"; remove it with `docker rm -f {given['name']}`, or import it"
+                if error.status_code == CONFLICT
+                else ""
+            )
+            raise OperationError(f"creating container {given['name']!r}: {error.explanation or error}{hint}") from error
         try:
             self._prepare(operation, container_id, given)
         except BaseException:
             api.remove_container(container_id, force=True, v=True)
             raise
-        return container_id, self._settle(operation, container_id, given)
+        try:
+            return container_id, self._settle(operation, container_id, given)
+        except NotFound as error:
+            reason = "it ended at once, and with rm it was removed" if given["rm"] else "it was removed meanwhile"
+            raise OperationError(f"container {given['name']!r} is gone: {reason}") from error
 
     def _prepare(self, operation: Operation, container_id: str, given: Properties) -> None:
         """Connect networks, upload files and start; what fails here leaves no container behind."""
@@ -143,6 +153,10 @@ class Container(Resource):
     def _last_lines(api: Any, container_id: str) -> str:
         text = api.logs(container_id, tail=LAST_LINES).decode(errors="replace").strip()
         return f"; its last log lines:\n{text}" if text else "; it logged nothing"
+
+    @override
+    def abandon(self, operation: Operation, resource_id: str) -> None:
+        self.delete(operation, resource_id, {})
 
     @override
     def read(

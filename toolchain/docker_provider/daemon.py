@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolchain.docker_provider.certificates import FILES, materials, open_files
 from toolchain.docker_provider.endpoint import resolve
 from toolchain.docker_provider.registry import Credentials
 
@@ -29,15 +28,14 @@ class Daemon:
     Attributes:
         endpoint: its address.
         credentials: the registries' users and passwords that the provider's configuration gives.
+        materials: the TLS certificates that it gives as text, by file name.
     """
 
     def __init__(self, config: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> None:
         self.environ = environ
         self.endpoint = resolve(config, environ)
         self.credentials = Credentials.from_config(config)
-        self._materials = {
-            name: config[f"{key}Material"] for name, key in _MATERIALS.items() if config.get(f"{key}Material")
-        }
+        self.materials = materials(config)
         self._local = threading.local()
         self._version: str | None = None
 
@@ -82,12 +80,11 @@ class Daemon:
         from docker.errors import DockerException
         from docker.tls import TLSConfig
 
-        folder = self._certificates()
+        files = self._certificates()
         tls: TLSConfig | bool = False
-        if folder:
-            pair = (str(folder / "cert.pem"), str(folder / "key.pem")) if (folder / "cert.pem").exists() else None
-            authority = str(folder / "ca.pem") if (folder / "ca.pem").exists() else None
-            tls = TLSConfig(client_cert=pair, ca_cert=authority, verify=self.endpoint.verify)
+        if files:
+            pair = (files["cert.pem"], files["key.pem"]) if "cert.pem" in files else None
+            tls = TLSConfig(client_cert=pair, ca_cert=files.get("ca.pem"), verify=self.endpoint.verify)
         try:
             client = APIClient(
                 self.endpoint.host,
@@ -100,16 +97,9 @@ class Daemon:
         self._version = client.api_version
         return client
 
-    def _certificates(self) -> Path | None:
-        """The folder of TLS files; materials given as text are written for this process alone."""
-        if not self._materials:
-            return self.endpoint.certificates
-        folder = Path(tempfile.mkdtemp(prefix="pulumi-docker-tls-"))
-        for name, text in self._materials.items():
-            file = os.open(folder / name, os.O_WRONLY | os.O_CREAT, 0o600)
-            with os.fdopen(file, "w") as stream:
-                stream.write(text)
-        return folder
-
-
-_MATERIALS = {"ca.pem": "ca", "cert.pem": "cert", "key.pem": "key"}
+    def _certificates(self) -> dict[str, str]:
+        """The TLS files by name, from the configuration's texts or the endpoint's folder."""
+        if self.materials:
+            return open_files(self.materials)
+        folder = self.endpoint.certificates
+        return {name: str(folder / name) for name in FILES if (folder / name).exists()} if folder else {}

@@ -70,6 +70,10 @@ class Network(Resource):
         return network_id, self._outputs(given, api.inspect_network(network_id))
 
     @override
+    def abandon(self, operation: Operation, resource_id: str) -> None:
+        self.delete(operation, resource_id, {})
+
+    @override
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:

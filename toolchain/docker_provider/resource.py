@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ class Operation:
     Attributes:
         timeout: the resource's custom timeout in seconds, or None.
         cancelled: set when the engine asks to stop, or is gone.
+        abandoned: tells whether the engine is gone, so that nobody will record what is made.
     """
 
     urn: str
@@ -31,6 +32,7 @@ class Operation:
     engine: Engine
     cancelled: threading.Event
     timeout: float | None = None
+    abandoned: Callable[[], bool] = lambda: False
 
     @property
     def name(self) -> str:
@@ -150,6 +152,9 @@ class Resource:
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         """Make the resource; returns its id and outputs."""
         raise NotImplementedError
+
+    def abandon(self, operation: Operation, resource_id: str) -> None:
+        """Remove what was made just now, when the engine is gone and would not know of it at the next `up`."""
 
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties

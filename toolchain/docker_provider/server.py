@@ -46,7 +46,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     from toolchain.docker_provider.protocol import MESSAGE_OPTIONS, grpc, provider_pb2_grpc
 
     address = next((argument for argument in arguments if not argument.startswith("-")), "")
-    servicer = Servicer({name: _maker(*where) for name, where in RESOURCES.items()}, Engine(address))
+    parent = os.getppid()
+
+    def abandoned() -> bool:
+        return bool(address) and os.getppid() != parent
+
+    resources = {name: _maker(*where) for name, where in RESOURCES.items()}
+    servicer = Servicer(resources, Engine(address), abandoned=abandoned)
     server = grpc.server(ThreadPoolExecutor(WORKERS), options=MESSAGE_OPTIONS)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -54,7 +60,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     if address:
-        threading.Thread(target=_end_with_parent, args=(os.getppid(), servicer.cancelled, server), daemon=True).start()
+        threading.Thread(target=_end_with_engine, args=(abandoned, servicer.cancelled, server), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine, which gets it too, cancels in order
     server.wait_for_termination()
 
@@ -70,10 +76,10 @@ def _maker(module: str, name: str) -> Callable[[], Resource]:
     return make
 
 
-def _end_with_parent(parent: int, cancelled: threading.Event, server: Any) -> None:
+def _end_with_engine(abandoned: Callable[[], bool], cancelled: threading.Event, server: Any) -> None:
     """When the engine is killed, cancel what is under way, which removes half-made containers, and end."""
     waiting = threading.Event()
-    while os.getppid() == parent:
+    while not abandoned():
         waiting.wait(ORPHAN_SECONDS)
     cancelled.set()
     server.stop(grace=GRACE_SECONDS).wait()

@@ -6,31 +6,23 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import Any
 
 from typing_extensions import override
 
 from toolchain.docker_provider import PACKAGE, VERSION
+from toolchain.docker_provider.answers import NONE, SOME, diff_response, init_failed_status, without
 from toolchain.docker_provider.daemon import Daemon, DaemonError
 from toolchain.docker_provider.engine import Engine
-from toolchain.docker_provider.protocol import empty_pb2, grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
-from toolchain.docker_provider.resource import Difference, InitFailed, Naming, Operation, OperationError, Resource
+from toolchain.docker_provider.protocol import empty_pb2, grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
+from toolchain.docker_provider.resource import InitFailed, Naming, Operation, OperationError, Resource
 from toolchain.docker_provider.values import Properties, from_struct, has_unknown, to_struct
 
 CONFIG = (
     "caMaterial", "certMaterial", "certPath", "context", "disableDockerDaemonCheck", "host", "keyMaterial",
     "registryAuth", "sshOpts",
 )  # fmt: skip
-_KINDS = {
-    ("add", False): provider_pb2.PropertyDiff.ADD,
-    ("add", True): provider_pb2.PropertyDiff.ADD_REPLACE,
-    ("delete", False): provider_pb2.PropertyDiff.DELETE,
-    ("delete", True): provider_pb2.PropertyDiff.DELETE_REPLACE,
-    ("update", False): provider_pb2.PropertyDiff.UPDATE,
-    ("update", True): provider_pb2.PropertyDiff.UPDATE_REPLACE,
-}
-_SOME, _NONE = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
@@ -39,11 +31,18 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     Args:
         resources: resource types by token; made when first asked for, so that starting stays cheap.
         engine: where messages go.
+        environ: names the daemon and the user's Docker configuration.
+        abandoned: tells whether the engine is gone.
     """
 
     def __init__(
-        self, resources: Mapping[str, Callable[[], Resource]], engine: Engine, environ: Mapping[str, str] = os.environ
-    ):
+        self,
+        resources: Mapping[str, Callable[[], Resource]],
+        engine: Engine,
+        environ: Mapping[str, str] = os.environ,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._abandoned = abandoned
         self._resources, self._engine, self._environ = resources, engine, environ
         self._config: dict[str, str] = {}
         self._daemon: Daemon | None = None
@@ -86,13 +85,18 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             f"{name!r} is not an option of the docker provider; options are {', '.join(CONFIG)}" for name in unknown
         ]
         failures = [provider_pb2.CheckFailure(property=n, reason=r) for n, r in zip(unknown, reasons, strict=True)]
+        if news.get("sshOpts") not in (None, "", "[]", []):
+            reason = (
+                "sshOpts is not supported by this stand-in for the docker plugin: write the options to ~/.ssh/config"
+            )
+            failures.append(provider_pb2.CheckFailure(property="sshOpts", reason=reason))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     @override
     def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         olds, news = from_struct(request.old_inputs or request.olds), from_struct(request.news)
         changed = sorted(n for n in {*olds, *news} if olds.get(n) != news.get(n))
-        return provider_pb2.DiffResponse(changes=_SOME if changed else _NONE, diffs=changed)
+        return provider_pb2.DiffResponse(changes=SOME if changed else NONE, diffs=changed)
 
     @override
     def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
@@ -135,12 +139,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         resource, _ = self._operation(request, context)
         old_inputs, news = from_struct(request.old_inputs), from_struct(request.news)
-        for path in request.ignoreChanges:
-            if path in old_inputs:
-                news[path] = old_inputs[path]
-            else:
-                news.pop(path, None)
-        return diff_response(resource.diff(from_struct(request.olds), old_inputs, news))
+        found = resource.diff(from_struct(request.olds), old_inputs, news)
+        return diff_response(replace(found, changes=without(found.changes, request.ignoreChanges)))
 
     @override
     def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:
@@ -148,7 +148,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         inputs = from_struct(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=to_struct(resource.preview(operation, inputs, None)))
-        resource_id, outputs = self._run(context, lambda: resource.create(operation, inputs), inputs)
+        resource_id, outputs = self._run(context, lambda: _create(resource, operation, inputs), inputs)
         return provider_pb2.CreateResponse(id=resource_id, properties=to_struct(outputs))
 
     @override
@@ -188,7 +188,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
             if self._daemon is None:
                 self._daemon = Daemon(self._config, self._environ)
         timeout = getattr(request, "timeout", 0) or None
-        return self._resources[token](), Operation(request.urn, self._daemon, self._engine, self.cancelled, timeout)
+        operation = Operation(request.urn, self._daemon, self._engine, self.cancelled, timeout, self._abandoned)
+        return self._resources[token](), operation
 
     def _run(self, context: Any, action: Callable[[], Any], inputs: Properties) -> Any:
         """Run an operation and turn what it raises into the protocol's errors."""
@@ -206,29 +207,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 _VENDOR = f"the vendor's plugin has it: `pulumi plugin install resource docker {VERSION}`"
 
 
-def diff_response(difference: Difference) -> provider_pb2.DiffResponse:
-    """Write a difference as the protocol has it."""
-    found = difference.changes
-    return provider_pb2.DiffResponse(
-        changes=_SOME if found else _NONE,
-        diffs=sorted(found) if difference.listed else [],
-        replaces=sorted(name for name, change in found.items() if change.replace),
-        deleteBeforeReplace=difference.delete_before_replace,
-        detailedDiff={n: provider_pb2.PropertyDiff(kind=_KINDS[c.kind, c.replace]) for n, c in found.items()},
-        hasDetailedDiff=True,
-    )
-
-
-def init_failed_status(failed: InitFailed, inputs: Properties) -> Any:
-    """Tell the engine to keep a resource that was made but is not as it should be (ErrorResourceInitFailed)."""
-    detail = provider_pb2.ErrorResourceInitFailed(
-        id=failed.resource_id, properties=to_struct(failed.outputs), reasons=[failed.reason], inputs=to_struct(inputs)
-    )
-    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=failed.reason)
-    status.details.add().Pack(detail)
-    # what grpc.ServicerContext.abort_with_status reads of a grpc.Status
-    return SimpleNamespace(
-        code=grpc.StatusCode.UNKNOWN,
-        details=failed.reason,
-        trailing_metadata=(("grpc-status-details-bin", status.SerializeToString()),),
-    )
+def _create(resource: Resource, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
+    """Create, and take it back if the engine died meanwhile: it would not know of the resource at the next `up`."""
+    try:
+        resource_id, outputs = resource.create(operation, inputs)
+    except InitFailed as failed:
+        if operation.abandoned():
+            resource.abandon(operation, failed.resource_id)
+        raise
+    if operation.abandoned():
+        resource.abandon(operation, resource_id)
+    return resource_id, outputs

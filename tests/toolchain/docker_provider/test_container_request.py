@@ -23,14 +23,22 @@ def creation(**inputs):
         ({"shmSize": 64}, "ShmSize", 64 * 2**20),
         ({}, "NetworkMode", "bridge"),
         ({}, "RestartPolicy", {"Name": "no", "MaximumRetryCount": 0}),
-        ({"restart": "on-failure", "maxRetryCount": 3}, "RestartPolicy", {"Name": "on-failure", "MaximumRetryCount": 3}),
+        (
+            {"restart": "on-failure", "maxRetryCount": 3},
+            "RestartPolicy",
+            {"Name": "on-failure", "MaximumRetryCount": 3},
+        ),
         ({"logOpts": {"max-size": "10m"}}, "LogConfig", {"Type": "", "Config": {"max-size": "10m"}}),
         ({"capabilities": {"drops": ["ALL"]}}, "CapDrop", ["ALL"]),
         ({"volumes": [{"volumeName": "v", "containerPath": "/d", "readOnly": True}]}, "Binds", ["v:/d:ro"]),
         ({"volumes": [{"hostPath": "/h", "containerPath": "/d", "selinuxRelabel": "z"}]}, "Binds", ["/h:/d:rw,z"]),
         ({"volumes": [{"fromContainer": "c"}]}, "VolumesFrom", ["c"]),
         ({"hosts": [{"host": "a", "ip": "::1"}]}, "ExtraHosts", ["a:::1"]),
-        ({"ulimits": [{"name": "nofile", "soft": 1, "hard": 2}]}, "Ulimits", [{"Name": "nofile", "Soft": 1, "Hard": 2}]),
+        (
+            {"ulimits": [{"name": "nofile", "soft": 1, "hard": 2}]},
+            "Ulimits",
+            [{"Name": "nofile", "Soft": 1, "Hard": 2}],
+        ),
         ({"gpus": "all"}, "DeviceRequests", [{"Count": -1, "Capabilities": [["gpu"]]}]),
         ({"gpus": "device=0,2"}, "DeviceRequests", [{"DeviceIDs": ["0", "2"], "Capabilities": [["gpu"]]}]),
         (
@@ -74,7 +82,8 @@ def test_config():
 
 
 @pytest.mark.parametrize(
-    ("strings", "ordered"), [(["A=2", "B=3"], ["B=3", "A=2"]), (["A=1", "B=2"], ["A=1", "B=2"]), (["A=1", "A=1"], ["A=1"])]
+    ("strings", "ordered"),
+    [(["A=2", "B=3"], ["B=3", "A=2"]), (["A=1", "B=2"], ["A=1", "B=2"]), (["A=1", "A=1"], ["A=1"])],
 )
 def test_environment_is_in_the_vendors_order(strings, ordered):
     assert container_request.in_set_order(strings) == ordered
@@ -83,9 +92,20 @@ def test_environment_is_in_the_vendors_order(strings, ordered):
 def test_every_input_has_an_effect():
     """Each input is translated, or belongs to the steps before and after the creation."""
     steps = {
-        "attach", "containerReadRefreshTimeoutMilliseconds", "destroyGraceSeconds", "logs", "mustRun", "name", "networksAdvanced",
-        "platform", "removeVolumes", "start", "uploads", "wait", "waitTimeout",
-    }  # fmt: skip
+        "attach",
+        "containerReadRefreshTimeoutMilliseconds",
+        "destroyGraceSeconds",
+        "logs",
+        "mustRun",
+        "name",
+        "networksAdvanced",
+        "platform",
+        "removeVolumes",
+        "start",
+        "uploads",
+        "wait",
+        "waitTimeout",
+    }
     samples = {"string": "1", "int": 7, "bool": True, "map": {"k": "v"}}
     plain = creation()
     for name, field in SCHEMA.items():

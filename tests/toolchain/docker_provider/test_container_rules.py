@@ -39,7 +39,15 @@ def test_says_what_is_allowed(inputs, message):
 @pytest.mark.parametrize(
     "inputs",
     [
-        {"restart": "always", "cpus": "0.5", "memory": 0, "memorySwap": -1, "cpuSet": "0-1", "name": "conf-c", "gpus": "all"},
+        {
+            "restart": "always",
+            "cpus": "0.5",
+            "memory": 0,
+            "memorySwap": -1,
+            "cpuSet": "0-1",
+            "name": "conf-c",
+            "gpus": "all",
+        },
         {"restart": UNKNOWN, "cpus": UNKNOWN, "memory": UNKNOWN, "uploads": [{"file": UNKNOWN}]},
         {"uploads": [{"file": "/x", "content": ""}, {"file": "/y", "contentBase64": "AA==", "permissions": "0640"}]},
         {"volumes": [{"fromContainer": "c"}, {"containerPath": "/d"}], "healthcheck": {"tests": ["NONE"]}},

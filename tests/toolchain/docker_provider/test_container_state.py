@@ -10,15 +10,34 @@ SEEN = {
     "Platform": "linux",
     "State": {"Running": True, "ExitCode": 0},
     "Config": {
-        "Image": "i", "Hostname": "c0ffee", "Domainname": "", "Cmd": ["serve"], "Entrypoint": None, "User": "", "Tty": False,
-        "OpenStdin": False, "WorkingDir": "", "Env": ["PATH=/bin"],
+        "Image": "i",
+        "Hostname": "c0ffee",
+        "Domainname": "",
+        "Cmd": ["serve"],
+        "Entrypoint": None,
+        "User": "",
+        "Tty": False,
+        "OpenStdin": False,
+        "WorkingDir": "",
+        "Env": ["PATH=/bin"],
         "Healthcheck": {"Test": ["CMD", "true"], "Interval": 10**9, "Timeout": 2 * 10**9, "Retries": 2},
     },
     "HostConfig": {
-        "Memory": 256 * 2**20, "MemorySwap": 512 * 2**20, "NanoCpus": 10**9, "ShmSize": 64 * 2**20, "NetworkMode": "bridge",
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}, "LogConfig": {"Type": "json-file", "Config": {}},
-        "Privileged": False, "PublishAllPorts": False, "ReadonlyRootfs": False, "AutoRemove": False, "SecurityOpt": None,
-        "Init": None, "IpcMode": "private", "Runtime": "runc",
+        "Memory": 256 * 2**20,
+        "MemorySwap": 512 * 2**20,
+        "NanoCpus": 10**9,
+        "ShmSize": 64 * 2**20,
+        "NetworkMode": "bridge",
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "LogConfig": {"Type": "json-file", "Config": {}},
+        "Privileged": False,
+        "PublishAllPorts": False,
+        "ReadonlyRootfs": False,
+        "AutoRemove": False,
+        "SecurityOpt": None,
+        "Init": None,
+        "IpcMode": "private",
+        "Runtime": "runc",
     },
     "NetworkSettings": {
         "Bridge": "",
@@ -27,14 +46,20 @@ SEEN = {
             "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "53"}],
             "9000/tcp": None,
         },
-        "Networks": {"bridge": {"IPAddress": "172.17.0.2", "IPPrefixLen": 16, "Gateway": "172.17.0.1", "MacAddress": "02:42"}},
+        "Networks": {
+            "bridge": {"IPAddress": "172.17.0.2", "IPPrefixLen": 16, "Gateway": "172.17.0.1", "MacAddress": "02:42"}
+        },
     },
-}  # fmt: skip
+}
 INPUTS = {
-    "image": "i", "name": "n", "cpus": "1.0", "memory": 256, "memorySwap": 512,
+    "image": "i",
+    "name": "n",
+    "cpus": "1.0",
+    "memory": 256,
+    "memorySwap": 512,
     "ports": [{"internal": 8000}, {"internal": 53, "protocol": "udp", "ip": "127.0.0.1", "external": 53}],
     "healthcheck": {"tests": ["CMD", "true"], "interval": "1s", "timeout": "2s", "retries": 2},
-}  # fmt: skip
+}
 
 
 def seen(**state):
@@ -69,8 +94,13 @@ def test_addresses_are_told_by_network():
 
 def test_health_checks_are_told_with_every_duration():
     assert container_state.healthcheck(SEEN["Config"]["Healthcheck"]) == {
-        "tests": ["CMD", "true"], "retries": 2, "interval": "1s", "timeout": "2s", "startPeriod": "0s", "startInterval": "0s",
-    }  # fmt: skip
+        "tests": ["CMD", "true"],
+        "retries": 2,
+        "interval": "1s",
+        "timeout": "2s",
+        "startPeriod": "0s",
+        "startInterval": "0s",
+    }
 
 
 def test_a_change_behind_our_back_is_a_difference():

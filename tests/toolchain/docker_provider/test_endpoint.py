@@ -64,5 +64,7 @@ def test_certificates_secure_tcp(config, environ, secured):
 
 
 def test_an_unknown_context_says_where_it_was_looked_for(home):
-    with pytest.raises(ValueError, match=r"'lost' \(the provider's context\) is not in .*contexts: see `docker context ls`"):
+    with pytest.raises(
+        ValueError, match=r"'lost' \(the provider's context\) is not in .*contexts: see `docker context ls`"
+    ):
         resolve({"context": "lost"}, {"HOME": str(home)})

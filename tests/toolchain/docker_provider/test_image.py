@@ -76,7 +76,12 @@ def test_passwords_become_secret(operation, context):
     assert checked.inputs["registry"]["password"] == secret("hunter2")
 
 
-OLD = {"imageName": "app:1", "skipPush": True, "build": {"contextDigest": "1"}, "registry": {"server": "a", "password": "1"}}
+OLD = {
+    "imageName": "app:1",
+    "skipPush": True,
+    "build": {"contextDigest": "1"},
+    "registry": {"server": "a", "password": "1"},
+}
 
 
 @pytest.mark.parametrize(

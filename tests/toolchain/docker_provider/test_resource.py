@@ -49,7 +49,13 @@ def test_names_without_a_seed_differ():
 
 @pytest.mark.parametrize(
     ("resource", "defaults", "first"),
-    [(Container(), ["name"], True), (Container(), [], True), (Network(), ["name"], False), (Network(), [], True), (Volume(), [], True)],
+    [
+        (Container(), ["name"], True),
+        (Container(), [], True),
+        (Network(), ["name"], False),
+        (Network(), [], True),
+        (Volume(), [], True),
+    ],
 )
 def test_a_chosen_name_cannot_stand_beside_the_old_one(resource, defaults, first):
     state = {"name": "n", "image": "i", "labels": []}

@@ -96,7 +96,11 @@ def test_defaults_are_filled_in_inside_objects():
         ({"image": "i", "memory": 1.5}, "memory", "is of type float, expected int"),
         ({"image": "i", "envs": [1]}, "envs[0]", "is of type int, expected string"),
         ({"image": "i", "ports": [{"external": 1}]}, "ports[0].internal", "is required"),
-        ({"image": "i", "networksAdvanced": [{"name": "n", "gwPriority": 1}]}, "networksAdvanced[0].gwPriority", "support"),
+        (
+            {"image": "i", "networksAdvanced": [{"name": "n", "gwPriority": 1}]},
+            "networksAdvanced[0].gwPriority",
+            "support",
+        ),
     ],
 )
 def test_names_what_is_wrong_with_inputs(inputs, path, message):
@@ -108,7 +112,10 @@ def test_a_wrong_kind_does_not_print_the_value():
 
 
 def test_unknown_values_are_not_judged():
-    assert problems(SCHEMA, {"image": UNKNOWN, "memory": UNKNOWN, "ports": [{"internal": UNKNOWN}], "labels": UNKNOWN}) == {}
+    assert (
+        problems(SCHEMA, {"image": UNKNOWN, "memory": UNKNOWN, "ports": [{"internal": UNKNOWN}], "labels": UNKNOWN})
+        == {}
+    )
 
 
 def test_lists_of_different_length_differ():

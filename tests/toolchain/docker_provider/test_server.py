@@ -98,7 +98,7 @@ def test_a_preview_needs_no_daemon(provider):
 
 def test_a_daemon_lost_later_is_named_too(provider):
     configure(provider, host="unix:///nowhere", disableDockerDaemonCheck="true")
-    with pytest.raises(grpc.RpcError, match="unix:///nowhere .* does not answer"):
+    with pytest.raises(grpc.RpcError, match=r"unix:///nowhere .* does not answer"):
         provider.Create(provider_pb2.CreateRequest(urn=CONTAINER, properties=to_struct({"image": "i", "name": "n"})))
 
 
