@@ -33,7 +33,7 @@ def _version_key(name: str) -> tuple[int, int, str]:
 def get_model_path(model_name: str, version: int | str | None = None, environ: Mapping[str, str] = os.environ) -> str:
     """The path of a model's file or folder.
 
-    That is the one entry in the folder of the version given, or of the newest; without such a model, ``./<model_name>``.
+    That is the one entry in the folder of the version given, or of the newest; without such a model, ``./<name>``.
     Raises ModelNotFoundError.
     """
     root = models_root(environ)

@@ -1,0 +1,49 @@
+"""Servers for the tests, one per script."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from .process import Server, app_root, running
+
+Start = Callable[[str], Server]
+
+
+@pytest.fixture(scope="session")
+def script_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Packages that scripts of the tests import, in a folder of their own as in the image."""
+    folder = tmp_path_factory.mktemp("packages")
+    packages = ["flask>=3", "inference-schema>=1.8", "pandas>=2"]
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder), *packages]
+    subprocess.run(command, check=True, timeout=300)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory, script_packages: Path) -> Iterator[Start]:
+    """Gives the running server of a test script by name."""
+    servers: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        def start(name: str) -> Server:
+            if name not in servers:
+                root = app_root(tmp_path_factory.mktemp(name), f"{name}.py", "sibling.py")
+                needs_packages = name in ("schema", "flaskraw")
+                environ = {"PYTHONPATH": str(script_packages)} if needs_packages else {}
+                # Packages of users may warn as they like.
+                environ["PYTHONWARNINGS"] = "ignore" if needs_packages else ""
+                servers[name] = stack.enter_context(running(root, f"{name}.py", environ))
+            return servers[name]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def plain(serving: Start) -> Server:
+    return serving("plain")

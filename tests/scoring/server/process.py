@@ -1,0 +1,195 @@
+"""The server as a process, for tests."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).parent / "scripts"
+SERVER = Path(__file__).parents[3] / "scoring" / "server"
+START_S = 60.0
+
+
+@dataclass
+class Answer:
+    """An HTTP answer; header names in lower case, repeated ones in order."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        return next((value for key, value in self.headers if key == name), None)
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def message(self) -> str:
+        return str(self.json()["message"])
+
+
+class Log:
+    """The lines that a process writes, to be waited for."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.lines: list[str] = []
+        self.ended = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(process,), daemon=True)
+        self._thread.start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            with self._changed:
+                self.lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, text: str, count: int = 1, timeout: float = START_S) -> bool:
+        """Wait until `text` has come `count` times; False if the process ended before."""
+        with self._changed:
+            found = self._changed.wait_for(lambda: self.count(text) >= count or self.ended, timeout)
+            assert found, f"{text!r} not in time in:\n{self.text}"
+            return self.count(text) >= count
+
+    def count(self, text: str) -> int:
+        return sum(text in line for line in self.lines)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def join(self) -> None:
+        self._thread.join(START_S)
+
+
+@dataclass
+class Server:
+    """A running server and its log."""
+
+    process: subprocess.Popen[str]
+    port: int
+    log: Log
+    root: Path
+    health_port: int = 0
+    files: list[Any] = field(default_factory=list)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            data = body.encode() if isinstance(body, str) else body
+            connection.request(method, target, data, dict(headers or {}))
+            return read_answer(connection.getresponse())
+
+    def score(self, value: Any, timeout: float = 30.0) -> Answer:
+        """POST `value` as JSON."""
+        return self.request("POST", "/score", json.dumps(value), {"Content-Type": "application/json"}, timeout)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes, close the sending half and read all that comes."""
+        with self.connect() as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            return read_all(connection)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(timeout)
+        self.log.join()
+        return status
+
+
+def read_answer(response: http.client.HTTPResponse) -> Answer:
+    body = response.read()
+    return Answer(response.status, [(name.lower(), value) for name, value in response.getheaders()], body)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    chunks = []
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := connection.recv(65536):
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def app_root(folder: Path, *scripts: str) -> Path:
+    """An app root with these of the test scripts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for script in scripts:
+        shutil.copy(SCRIPTS / script, folder / script)
+    return folder
+
+
+def launch(
+    root: Path, script: str, environ: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()
+) -> Server:
+    """Start the server, without waiting for it."""
+    port = free_port()
+    base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    variables = {
+        **base,
+        "PYTHONPATH": str(SERVER),
+        "AML_APP_ROOT": str(root),
+        "AZUREML_ENTRY_SCRIPT": script,
+        "SCORING_HOST": "127.0.0.1",
+        **(environ or {}),
+    }
+    if environ and "PYTHONPATH" in environ:
+        variables["PYTHONPATH"] = f"{SERVER}:{environ['PYTHONPATH']}"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "scoring_server", "--port", str(port), *arguments],
+        env=variables,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return Server(process, port, Log(process), root)
+
+
+@contextlib.contextmanager
+def running(
+    root: Path, script: str, environ: Mapping[str, str] | None = None, arguments: tuple[str, ...] = (), workers: int = 1
+) -> Iterator[Server]:
+    """The server while it is ready to answer."""
+    server = launch(root, script, environ, arguments)
+    try:
+        assert server.log.wait_for("ready for serving traffic", workers), f"It ended:\n{server.log.text}"
+        yield server
+    finally:
+        server.stop(signal.SIGTERM)
+        assert server.process.stdout is not None
+        server.process.stdout.close()
