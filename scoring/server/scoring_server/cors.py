@@ -17,9 +17,9 @@ class Cors:
 
     def lines(self, method: str, fields: Mapping[bytes, bytes]) -> bytes:
         """The header lines of the answer to a request with these headers (lower-case names)."""
-        origin = fields.get(b"origin")
-        if not self.enabled or origin is None:
+        if not self.enabled:
             return b""
+        origin = fields.get(b"origin", b"")
         vary = b"" if self._any else b"Vary: Origin\r\n"
         if not self._any and origin.lower() not in self._origins:
             return vary

@@ -59,7 +59,9 @@ class Service:
             self._score: (self._handle_score, ("GET", "HEAD", "OPTIONS", "POST")),
             f"{prefix}/swagger.json": (self._handle_swagger, ("GET", "HEAD", "OPTIONS")),
         }
-        self._health_path = f"{prefix}/"
+        # Health checks need not know the prefix.
+        self._routes["/"] = self._routes[prefix or "/"] = self._routes[f"{prefix}/"]
+        self._health_paths = {"/", f"{prefix}/", prefix}
         pool.on_ready = self._describe
 
     def _describe(self, description: dict[str, Any]) -> None:
@@ -124,7 +126,7 @@ class Service:
 
     def finished(self, exchange: Exchange, status: int, size: str) -> None:
         """Account for an answered request."""
-        if exchange.target != self._health_path or exchange.method not in ("GET", "HEAD"):
+        if exchange.target not in self._health_paths or exchange.method not in ("GET", "HEAD"):
             milliseconds = (time.perf_counter() - exchange.started) * 1000
             self._access_log.write(exchange.method, exchange.target, status, milliseconds, size)
 

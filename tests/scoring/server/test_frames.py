@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import socket
+
+from hypothesis import given
+from hypothesis import strategies as st
+from scoring_server.frames import REQUEST, Kind, Progress, Reply, ReplyReader, RequestReader
+
+REPLIES = st.builds(
+    Reply,
+    st.sampled_from(Kind).map(int),
+    st.integers(0, 7),
+    st.integers(0, 999),
+    st.integers(0, 2**64 - 1),
+    st.binary(max_size=40),
+    st.binary(max_size=400),
+)
+
+
+@given(st.lists(REPLIES, max_size=6), st.lists(st.integers(1, 60), min_size=1, max_size=8))
+def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> None:
+    stream = b"".join(reply.encode() for reply in replies)
+    reader = ReplyReader()
+    found: list[Reply] = []
+    position = turn = 0
+    while position < len(stream):
+        size = sizes[turn % len(sizes)]
+        found += reader.feed(stream[position : position + size])
+        position, turn = position + size, turn + 1
+    assert found == replies
+
+
+def frame(meta: bytes, body: bytes) -> bytes:
+    return REQUEST.pack(len(meta), len(body)) + meta + body
+
+
+def test_requests_are_read_in_order_and_large_ones_whole() -> None:
+    import threading
+
+    mine, theirs = socket.socketpair()
+    large = bytes(range(256)) * 8192  # 2 MiB: more than the buffer
+    frames = [(b"", b"one"), (b"meta", large), (b"", b""), (b"m", b"x" * 300_000), (b"", b"last")]
+
+    def send() -> None:
+        mine.sendall(b"".join(frame(*pair) for pair in frames))
+        mine.close()
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with theirs:
+        reader = RequestReader(theirs)
+        for meta, body in frames:
+            found = reader.read()
+            assert found is not None
+            assert (found[0], bytes(found[1])) == (meta, body)
+        assert reader.read() is None
+    sender.join()
+
+
+def test_ready_says_whether_a_whole_frame_waits() -> None:
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        reader = RequestReader(theirs)
+        mine.sendall(frame(b"", b"a") + frame(b"", b"b") + REQUEST.pack(0, 5) + b"ab")
+        assert reader.read() is not None
+        assert reader.ready()
+        assert reader.read() is not None
+        assert not reader.ready()
+
+
+def test_progress_is_shared() -> None:
+    ours = Progress.create()
+    theirs = Progress(ours.fd)
+    theirs.start(7)
+    theirs.finish(6)
+    ours.cancel(7)
+    assert ours.read() == theirs.read() == (7, 6, 7)
+    ours.close()

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scoring_server.cli import environment, parser
+from scoring_server.settings import Settings, SettingsError
+
+
+def test_defaults() -> None:
+    settings = Settings.from_environ({})
+    assert (settings.port, settings.worker_count, settings.scoring_timeout_ms) == (5001, 1, 3_600_000)
+    assert settings.script_path == "/var/azureml-app/main.py"
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "name", "expected"),
+    [
+        ("AML_CORS_ORIGINS", "a.example, b.example,", "cors_origins", ("a.example", "b.example")),
+        ("SERVICE_PATH_PREFIX", "/a/b/", "path_prefix", "/a/b"),
+        ("SERVICE_PATH_PREFIX", "/", "path_prefix", ""),
+        ("WORKER_PRELOAD", "False", "worker_preload", False),
+        ("WORKER_TIMEOUT", "2.5", "worker_timeout_s", 2.5),
+        ("AZUREML_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("WORKER_COUNT", "", "worker_count", 1),
+        ("SERVICE_NAME", "", "service_name", ""),
+        ("SEPERATE_HEALTH_ENDPOINT", "true", "health_port", 5000),
+    ],
+)
+def test_values(variable: str, given: str, name: str, expected: object) -> None:
+    assert getattr(Settings.from_environ({variable: given}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "allowed"),
+    [
+        ("WORKER_COUNT", "0", "from 1 to 1024"),
+        ("WORKER_COUNT", "two", "from 1 to 1024"),
+        ("SCORING_TIMEOUT_MS", "-1", "from 1 to"),
+        ("SCORING_PORT", "70000", "from 1 to 65535"),
+        ("WORKER_PRELOAD", "maybe", "true and false"),
+        ("SCORING_DRAIN", "nan", "seconds"),
+        ("AZUREML_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
+    ],
+)
+def test_errors_name_the_variable_the_value_and_what_is_allowed(variable: str, given: str, allowed: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_environ({variable: given})
+    assert variable in str(caught.value)
+    assert repr(given) in str(caught.value)
+    assert allowed in str(caught.value)
+
+
+def write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def test_config_file_comes_after_the_environment(tmp_path: Path) -> None:
+    write(tmp_path / "config.json", {"SERVICE_NAME": "file", "SCORING_TIMEOUT_MS": 5000, "SERVICE_VERSION": "2"})
+    settings = Settings.from_environ({"AML_APP_ROOT": str(tmp_path), "SERVICE_NAME": "environment"})
+    assert settings.service_name == "environment"
+    assert settings.scoring_timeout_ms == 5000
+    assert settings.service_version == "2"
+
+
+def test_places_of_the_config_file(tmp_path: Path) -> None:
+    root = {"AML_APP_ROOT": str(tmp_path), "AZUREML_ENTRY_SCRIPT": "sub/score.py"}
+    write(tmp_path / "sub" / "config.json", {"SERVICE_NAME": "beside the script"})
+    assert Settings.from_environ(root).service_name == "beside the script"
+    write(tmp_path / "config.json", {"SERVICE_NAME": "app root"})
+    assert Settings.from_environ(root).service_name == "app root"
+    write(tmp_path / "named.json", {"SERVICE_NAME": "named"})
+    assert Settings.from_environ({**root, "AZUREML_CONFIG_FILE": str(tmp_path / "named.json")}).service_name == "named"
+
+
+def test_a_named_config_file_must_be_right(tmp_path: Path) -> None:
+    for content in ("[1]", "{", ""):
+        write(tmp_path / "named.json", content)
+        with pytest.raises(SettingsError, match="JSON object"):
+            Settings.from_environ({"AZUREML_CONFIG_FILE": str(tmp_path / "named.json")})
+
+
+def test_unknown_keys_are_kept_for_a_warning(tmp_path: Path) -> None:
+    write(tmp_path / "config.json", {"hidden_size": 3, "WORKSPACE_NAME": "w"})
+    assert Settings.from_environ({"AML_APP_ROOT": str(tmp_path)}).unknown_keys == ("hidden_size",)
+
+
+def test_the_limit_is_the_smaller_of_both() -> None:
+    assert Settings(scoring_timeout_ms=5000).limit_ms == 5000
+    assert Settings(scoring_timeout_ms=5000, worker_timeout_s=2).limit_ms == 2000
+
+
+def test_flags_win(tmp_path: Path) -> None:
+    arguments = parser().parse_args(
+        [
+            "--entry_script",
+            "score.py",
+            "--port",
+            "6000",
+            "--worker_count",
+            "2",
+            "--model_dir",
+            "m",
+            "--access_control_allow_origins",
+            "*",
+            "--health_port",
+            "6001",
+            "--appinsights_instrumentation_key",
+            "k",
+        ]
+    )
+    environ = environment(arguments, {"WORKER_COUNT": "5", "SCORING_PORT": "1"}, str(tmp_path))
+    settings = Settings.from_environ(environ)
+    assert (settings.port, settings.health_port, settings.worker_count) == (6000, 6001, 2)
+    assert settings.cors_origins == ("*",)
+    assert settings.app_root == str(tmp_path)
+    assert settings.script_path == str(tmp_path / "score.py")
+    assert settings.model_dir == "m"
+    assert "k" not in environ.values()
