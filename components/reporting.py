@@ -12,13 +12,17 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
+error_of: Callable[[str], Exception] = pulumi.RunError
+"""Makes the error that is printed by its message alone: in a program this one, in a plugin's host another."""
+
+
 @contextmanager
 def problems_reported(component: str) -> Iterator[None]:
-    """Turn a `Problem` into `pulumi.RunError`, with the component's name before it."""
+    """Turn a `Problem` into the error of `error_of`, with the component's name before it."""
     try:
         yield
     except Problem as problem:
-        raise pulumi.RunError(f"{component}: {problem}") from None
+        raise error_of(f"{component}: {problem}") from None
 
 
 def apply_reporting(
