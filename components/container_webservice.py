@@ -84,7 +84,7 @@ class ContainerWebservice(pulumi.ComponentResource):
         timeout = config.wait_timeout
 
         async def ready(container_id: str) -> str:
-            seen = readiness.DockerContainer(host.client, container_id)
+            seen = readiness.DockerContainer(host.client, container_id, local=host.is_local)
             if pulumi.runtime.is_dry_run():
                 return await asyncio.to_thread(readiness.state_of, seen)
             return await wait(seen, config.name, timeout, container)
