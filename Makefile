@@ -1,0 +1,43 @@
+# Every target first finds or makes what it needs on this machine; see toolchain/.
+PYTHON ?= python3
+STACK ?= dev
+TOOLCHAIN = $(PYTHON) -m toolchain
+ENV = . ./.toolchain/env
+COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
+
+.DEFAULT_GOAL := help
+.PHONY: help up down preview test lint bench lock toolchain toolchain-refresh clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## deploy the stack, send digits to its services (STACK=dev)
+	@$(TOOLCHAIN) up --stack '$(STACK)'
+
+down: ## destroy the stack (STACK=dev)
+	@$(TOOLCHAIN) down --stack '$(STACK)'
+
+preview: ## show what up would change (STACK=dev)
+	@$(TOOLCHAIN) preview --stack '$(STACK)'
+
+test: lint ## lint, then all tests
+	@$(ENV) && python -m pytest
+
+lint: toolchain ## check style and types
+	@$(ENV) && ruff check && ruff format --check && mypy
+
+bench: toolchain ## measure; the last line is one JSON object
+	@$(ENV) && python -m bench
+
+lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock
+	@$(ENV) && $(COMPILE) --group dev --constraint toolchain/constraints.txt --output-file requirements.lock pyproject.toml
+	@$(ENV) && $(COMPILE) --output-file toolchain/go.lock toolchain/go.in
+
+toolchain: ## find or make what the project needs; then: source .toolchain/env
+	@$(TOOLCHAIN)
+
+toolchain-refresh: ## look again for what was out of reach: the vendor's plugin, Docker's base image
+	@$(TOOLCHAIN) refresh
+
+clean: ## remove what the toolchain made in this checkout, not the state
+	@$(TOOLCHAIN) clean
