@@ -13,6 +13,7 @@ from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from components.daemon import Published
+from components.dockerfile import PORT
 
 IMAGE = "docker:index/image:Image"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
@@ -147,8 +148,10 @@ class FakeContainer:
     exit_code: int = 0
     ready: bool = True
     log: list[str] = field(default_factory=list)
+    published: tuple[str, int] | None = None
+    """The host's address and port that its server is published on."""
     asked: int = 0
-    """How often its health check was run."""
+    """How often its health check was run inside."""
 
 
 class FakeApi:
@@ -162,7 +165,8 @@ class FakeApi:
             raise docker.errors.NotFound(container)
         seen = self.containers[container]
         state = {"Status": seen.status, "ExitCode": seen.exit_code, "StartedAt": "now", "OOMKilled": False}
-        return {"State": state, "RestartCount": 0}
+        ports = [{"HostIp": seen.published[0], "HostPort": str(seen.published[1])}] if seen.published else None
+        return {"State": state, "RestartCount": 0, "NetworkSettings": {"Ports": {f"{PORT}/tcp": ports}}}
 
     def exec_create(self, container: str, command: list[str]) -> dict[str, str]:
         return {"Id": container}

@@ -1,6 +1,7 @@
 """From settings to components: what services share, what they do not, and what is exported."""
 
 import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from tests.components.engine import (
 
 pytestmark = pytest.mark.usefixtures("project", "packages")
 
+ROOT = Path(__file__).parents[2]
 STACK = "model-webservice-dev"
-DECLARED: dict[str, Any] = yaml.safe_load((Path(__file__).parents[2] / "Pulumi.yaml").read_text())["config"]
+DECLARED: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
 
 
-def program(*, secret: bool = False, **given: Any) -> Callable[[], None]:
-    """Return the project's program with the given settings."""
+def config_of(**given: Any) -> dict[str, str]:
+    """Return the configuration of a stack with the given settings, as the engine passes it to the program."""
     own = {
         "services": [service(style, f"aci-mnist-{number}") for number, style in enumerate(STYLES, 1)],
         "modelPath": "model.bin",
@@ -41,10 +43,15 @@ def program(*, secret: bool = False, **given: Any) -> Callable[[], None]:
         "condaFile": "myenv.yml",
     }
     values = {key: declaration["default"] for key, declaration in DECLARED.items()} | own | given
-    config = {
+    return {
         f"model-webservice:{key}": value if isinstance(value, str) else json.dumps(value)
         for key, value in values.items()
     }
+
+
+def program(*, secret: bool = False, **given: Any) -> Callable[[], None]:
+    """Return what the project's program does with the given settings."""
+    config = config_of(**given)
     secrets = ["model-webservice:services"] if secret else []
 
     def run() -> None:
@@ -220,3 +227,25 @@ def test_an_environment_that_is_none_is_plain(up: Run) -> None:
 def test_a_bad_setting_is_refused_in_a_preview(preview: Run, given: dict[str, str], said: str) -> None:
     with pytest.raises(pulumi.RunError, match=said):
         preview(program(**given))
+
+
+def run_project() -> None:
+    """Run the project's own program."""
+    runpy.run_path(str(ROOT / "__main__.py"))
+
+
+def test_the_projects_program_reads_the_engines_configuration(up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = [service("modelFile", environment={"TOKEN": "t"})]
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config_of(services=services)))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["model-webservice:services"]))
+    engine = up(run_project)
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert list(engine.exports["services"]) == ["svc"]
+
+
+def test_the_projects_program_refuses_what_pulumi_yaml_does_not_declare(
+    preview: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({**config_of(), "model-webservice:cpuCore": "1"}))
+    with pytest.raises(pulumi.RunError, match=r"^model-webservice: unknown configuration key 'cpuCore'\. Did you mean"):
+        preview(run_project)

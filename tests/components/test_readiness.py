@@ -1,10 +1,12 @@
 """The wait for a service: by a script of looks and a clock that runs when the wait pauses; then by real containers."""
 
 import contextlib
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import docker
@@ -205,6 +207,78 @@ def test_what_docker_says_becomes_a_look_and_a_tail() -> None:
     assert container.look() == Look("exited", 3, 0, "now")
     assert container.tail(2) == ["b", "c"]
     assert readiness.DockerContainer(client, "other").look() is None
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[int], int]]:
+    """Serve a status on a port of this machine, which is returned."""
+    started: list[tuple[HTTPServer, threading.Thread]] = []
+
+    def start(status: int) -> int:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(status)
+                self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                """Keep the tests' output free of access lines."""
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        started.append((server, thread))
+        return server.server_port
+
+    yield start
+    for server, thread in started:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (502, False), (503, False)])
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_a_server_is_healthy_when_it_says_so(
+    serve: Callable[[int], int], address: str, status: int, healthy: bool
+) -> None:
+    assert readiness.answers(address, serve(status)) is healthy
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def test_a_port_that_nobody_listens_on_is_not_healthy() -> None:
+    assert not readiness.answers("127.0.0.1", free_port())
+
+
+def test_a_server_on_this_machine_is_asked_as_its_callers_will(serve: Callable[[int], int]) -> None:
+    fake = FakeContainer(ready=False, published=("127.0.0.1", serve(200)))
+    container = readiness.DockerContainer(FakeClient({"c": fake}), "c", local=True)
+    assert readiness.state_of(container) == "Healthy"
+    assert fake.asked == 0
+
+
+def test_a_server_that_this_program_cannot_reach_is_asked_inside_now_and_then() -> None:
+    fake = FakeContainer(ready=True, published=("127.0.0.1", free_port()))
+    container = readiness.DockerContainer(FakeClient({"c": fake}), "c", local=True)
+    container.look()
+    answers = [container.is_ready() for _ in range(2 * readiness.ASK_INSIDE_EVERY)]
+    assert answers == ([False] * (readiness.ASK_INSIDE_EVERY - 1) + [True]) * 2
+    assert fake.asked == 2
+
+
+@pytest.mark.parametrize(("local", "published"), [(False, True), (True, False)])
+def test_a_server_that_is_not_published_on_this_machine_is_asked_inside(
+    serve: Callable[[int], int], local: bool, published: bool
+) -> None:
+    fake = FakeContainer(ready=False, published=("127.0.0.1", serve(200)) if published else None)
+    container = readiness.DockerContainer(FakeClient({"c": fake}), "c", local=local)
+    assert readiness.state_of(container) == "Transitioning"
+    assert fake.asked == 1
 
 
 SERVER = """
