@@ -19,6 +19,7 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 _CLOSED = Reply(Kind.END, Flag.ABORTED, 0, 0, b"", b"")
+STOPPING = "The service is stopping."
 _WINDOW_NS = 2_000_000
 _MAX_WINDOW = 16
 _MAX_ATTEMPTS = 2
@@ -119,7 +120,7 @@ class Link(asyncio.Protocol):
         logger.error("Scoring timeout after %d ms: the worker with pid %s is replaced", limit, self.process.pid)
         job = self.in_flight.popleft()
         self._answered += 1
-        _fail(job, f"Scoring timeout after {limit} ms")
+        self._pool.fail(job, f"Scoring timeout after {limit} ms")
         self.ready = False
         # faulthandler writes the worker's stacks on SIGABRT; SIGKILL follows, should it be beyond that.
         self.process.kill(signal.SIGABRT)
@@ -140,10 +141,6 @@ class Link(asyncio.Protocol):
         return failed, again
 
 
-def _fail(job: Job, message: str = results.RUN_FAILED) -> None:
-    job.receive(_CLOSED if job.streaming else results.error(500, message, run_failed=True), None)
-
-
 class Pool:
     """Hands jobs to workers, replaces workers that are gone."""
 
@@ -160,7 +157,6 @@ class Pool:
         self._scheduled = False
         self._stopping = False
         self._delay = 0.1
-        self._idle = asyncio.Event()
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -215,8 +211,6 @@ class Pool:
                     jobs.append(job)
             if jobs:
                 link.send(jobs)
-        if not self.in_flight:
-            self._idle.set()
 
     def link_ready(self, link: Link, description: dict[str, Any]) -> None:
         self._delay = 0.1
@@ -229,8 +223,10 @@ class Pool:
         self._lost.set()
         link.ready = False
         failed, again = link.leftovers()
+        if self._stopping:
+            failed, again = failed + again, []
         for job in failed:
-            _fail(job)
+            self.fail(job)
         self.queue.extendleft(reversed(again))
         self.schedule()
         task = self.loop.create_task(self._replace(link))
@@ -241,8 +237,8 @@ class Pool:
         status = await link.process.wait()
         if self._stopping:
             return
-        if status is None:
-            status = self._launcher.template_status()
+        if status is None and not link.announced:
+            status = await self._launcher.template_status()
         if link.announced:
             logger.error("The worker with pid %s has ended (status %s) and is replaced", link.process.pid, status)
         elif not self.ready:
@@ -256,15 +252,21 @@ class Pool:
         if not self._stopping:
             await self._connect(self._launcher.start())
 
-    async def drain(self) -> None:
-        """Wait until no job is queued or in flight."""
-        while self.queue or self.in_flight:
-            self._idle.clear()
-            await self._idle.wait()
+    def fail(self, job: Job, message: str = results.RUN_FAILED) -> None:
+        """Answer a job that no worker will finish."""
+        if job.streaming:
+            reply = _CLOSED
+        elif self._stopping:
+            reply = results.error(503, STOPPING)
+        else:
+            reply = results.error(500, message, run_failed=True)
+        job.receive(reply, None)
 
     async def stop(self, patience: float) -> None:
-        """End the workers, by force after `patience` seconds. What is still in flight fails."""
+        """End the workers, by force after `patience` seconds. What is queued or in flight fails."""
         self._stopping = True
+        while self.queue:
+            self.fail(self.queue.popleft())
         self._launcher.close()
         for link in self.links:
             if link.in_flight or not link.ready:

@@ -65,8 +65,19 @@ class Launcher:
             pid = self._spawn("worker", theirs.fileno(), progress.fd)
             return WorkerProcess(mine, progress, pid, is_child=True)
 
-    def template_status(self) -> int | None:
-        """The exit status of a template that is gone, which another start() would replace."""
+    async def template_status(self, patience: float = 1.0) -> int | None:
+        """The exit status of the template, if it ends within `patience` seconds; the next start() makes another."""
+        import asyncio
+
+        if self._template is None:
+            return None
+        pid = self._template[0]
+        ending = asyncio.ensure_future(asyncio.to_thread(_await_end, pid))
+        done, _ = await asyncio.wait([ending], timeout=patience)
+        return self._forget_template() if done else None
+
+    def _forget_template(self) -> int | None:
+        """Reap the template if it has ended."""
         if self._template is None:
             return None
         pid, control = self._template
@@ -86,7 +97,7 @@ class Launcher:
             _reap(pid)
 
     def _fork(self, link: socket.socket, progress: Progress) -> None:
-        self.template_status()
+        self._forget_template()
         if self._template is None:
             mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
             with theirs:
@@ -108,6 +119,11 @@ class Launcher:
 def _kill(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _await_end(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):  # reaped by another who waited
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _reap(pid: int) -> int:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,11 @@ class Log:
 
     def _read(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            with self._changed:
-                self.lines.append(line.rstrip("\n"))
-                self._changed.notify_all()
+        with process.stdout:
+            for line in process.stdout:
+                with self._changed:
+                    self.lines.append(line.rstrip("\n"))
+                    self._changed.notify_all()
         with self._changed:
             self.ended = True
             self._changed.notify_all()
@@ -87,8 +88,6 @@ class Server:
     port: int
     log: Log
     root: Path
-    health_port: int = 0
-    files: list[Any] = field(default_factory=list)
 
     def request(
         self,
@@ -121,7 +120,10 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        status = self.process.wait(timeout)
+        try:
+            status = self.process.wait(timeout)
+        finally:
+            self.process.kill()
         self.log.join()
         return status
 
@@ -190,6 +192,4 @@ def running(
         assert server.log.wait_for("ready for serving traffic", workers), f"It ended:\n{server.log.text}"
         yield server
     finally:
-        server.stop(signal.SIGTERM)
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+        server.stop()

@@ -93,24 +93,11 @@ def test_the_limit_is_the_smaller_of_both() -> None:
 
 
 def test_flags_win(tmp_path: Path) -> None:
-    arguments = parser().parse_args(
-        [
-            "--entry_script",
-            "score.py",
-            "--port",
-            "6000",
-            "--worker_count",
-            "2",
-            "--model_dir",
-            "m",
-            "--access_control_allow_origins",
-            "*",
-            "--health_port",
-            "6001",
-            "--appinsights_instrumentation_key",
-            "k",
-        ]
+    flags = (
+        "--entry_script score.py --port 6000 --worker_count 2 --model_dir m --access_control_allow_origins * "
+        "--health_port 6001 --appinsights_instrumentation_key k"
     )
+    arguments = parser().parse_args(flags.split())
     environ = environment(arguments, {"WORKER_COUNT": "5", "SCORING_PORT": "1"}, str(tmp_path))
     settings = Settings.from_environ(environ)
     assert (settings.port, settings.health_port, settings.worker_count) == (6000, 6001, 2)
