@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterable
 from typing import IO, Any, ClassVar
 
 _LARGE = 1 << 16
+# The state of joblib's NumpyArrayWrapper, whose class may be pickled in more than one way.
+_ARRAY_KEYS = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap"})
 _ITEM = re.compile(r"[<>|=]?(?P<kind>[A-Za-z])(?P<size>\d+)?")
 
 
 class Inert:
-    """Stands for every object of a pickle; takes all that unpickling does to one, and remembers its arguments alone."""
+    """Stands for every object, class and function of a pickle, and takes what unpickling puts into one."""
 
-    def __init__(self, *args: object, **keywords: object) -> None:
-        self.args, self.keywords = args, keywords
+    def __init__(self, args: Any = ()) -> None:
+        self.args = args
 
     def __setitem__(self, key: object, value: object) -> None:
         pass
@@ -34,7 +36,7 @@ class Inert:
 class InertUnpickler(pickle._Unpickler):
     """Finds the texts under some keys of pickled states; ``found`` holds the first of each.
 
-    Classes and functions are never looked up: everything is ``Inert``. Large texts and byte strings are skipped, and so
+    Nothing is looked up or called: all but plain values is ``Inert``. Large texts and byte strings are skipped, and so
     are the raw arrays that joblib writes after the state of a ``NumpyArrayWrapper``.
     """
 
@@ -42,6 +44,8 @@ class InertUnpickler(pickle._Unpickler):
     stack: list[Any]
     append: Callable[[object], None]
     read: Callable[[int], bytes]
+    readline: Callable[[], bytes]
+    pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: IO[bytes], keys: frozenset[str]) -> None:
         super().__init__(file)
@@ -49,20 +53,38 @@ class InertUnpickler(pickle._Unpickler):
         self.keys = keys
         self.found: dict[str, str] = {}
 
-    def find_class(self, module: str, name: str) -> Any:
-        return type(name, (Inert,), {"path": f"{module}.{name}"})
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ARG002
+        return Inert()
 
-    def persistent_load(self, pid: object) -> Any:
-        return Inert(pid)
+    def persistent_load(self, pid: object) -> Any:  # noqa: ARG002
+        return Inert()
 
-    def load_build(self) -> None:
+    def _load_call(self) -> None:
+        """Put an object with the arguments in the place of a callable and its arguments, which is not called."""
+        args = self.stack.pop()
+        self.stack[-1] = Inert(args)
+
+    def _load_call_with_keywords(self) -> None:
+        self.stack.pop()
+        self._load_call()
+
+    def _load_marked_call(self) -> None:
+        # This puts another stack, and append, in place.
+        args = self.pop_mark()
+        self.append(Inert(args))
+
+    def _load_named_call(self) -> None:
+        self.readline(), self.readline()
+        self._load_marked_call()
+
+    def _load_build(self) -> None:
         state = self.stack.pop()
         if not isinstance(state, dict):
             return
         for key in self.keys & state.keys():
             if isinstance(state[key], str):
                 self.found.setdefault(key, state[key])
-        if type(self.stack[-1]).__name__ == "NumpyArrayWrapper":
+        if state.keys() >= _ARRAY_KEYS:
             self._skip_array(state)
 
     def _skip_array(self, state: dict[str, Any]) -> None:
@@ -103,7 +125,12 @@ class InertUnpickler(pickle._Unpickler):
         self._load_sized(8)
 
     _own: ClassVar[Any] = {
-        pickle.BUILD: load_build,
+        pickle.BUILD: _load_build,
+        pickle.REDUCE: _load_call,
+        pickle.NEWOBJ: _load_call,
+        pickle.NEWOBJ_EX: _load_call_with_keywords,
+        pickle.OBJ: _load_marked_call,
+        pickle.INST: _load_named_call,
         pickle.BINUNICODE: _load_sized_4,
         pickle.BINBYTES: _load_sized_4,
         pickle.BINUNICODE8: _load_sized_8,
