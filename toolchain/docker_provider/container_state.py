@@ -53,7 +53,7 @@ def outputs(given: Mapping[str, Any], seen: Mapping[str, Any]) -> Properties:
         "privileged": host["Privileged"],
         "publishAllPorts": host["PublishAllPorts"],
         "readOnly": host["ReadonlyRootfs"],
-        "restart": host["RestartPolicy"]["Name"],
+        "restart": host["RestartPolicy"]["Name"] or "no",
         "rm": host["AutoRemove"],
         "runtime": host.get("Runtime", ""),
         "shmSize": host["ShmSize"] // units.MIB,

@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toolchain.docker_provider import light_import
 
 if TYPE_CHECKING:
     from toolchain.docker_provider.resource import Resource
+    from toolchain.docker_provider.servicer import Servicer
 
 WORKERS = 64  # the engine's own limit on parallel operations is far lower by default
 ORPHAN_SECONDS = 1.0
@@ -60,12 +61,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     if address:
-        threading.Thread(target=_end_with_engine, args=(abandoned, servicer.cancelled, server), daemon=True).start()
-    # The engine ends a plugin by SIGINT and kills it 5 s later; a Ctrl-C does not reach this process group.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: server.stop(grace=GRACE_SECONDS))
+        threading.Thread(target=_end_with_engine, args=(abandoned, servicer), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine, which gets it too, cancels in order
     server.wait_for_termination()
-    os._exit(0)  # without waiting for threads: what was asked for is answered
 
 
 def _maker(module: str, name: str) -> Callable[[], Resource]:
@@ -79,11 +77,11 @@ def _maker(module: str, name: str) -> Callable[[], Resource]:
     return make
 
 
-def _end_with_engine(abandoned: Callable[[], bool], cancelled: threading.Event, server: Any) -> None:
+def _end_with_engine(abandoned: Callable[[], bool], servicer: Servicer) -> None:
     """When the engine is killed, cancel what is under way, which removes half-made containers, and end."""
     waiting = threading.Event()
     while not abandoned():
         waiting.wait(ORPHAN_SECONDS)
-    cancelled.set()
-    server.stop(grace=GRACE_SECONDS).wait()
+    servicer.cancelled.set()
+    servicer.wait_until_idle(GRACE_SECONDS)
     os._exit(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self._config: dict[str, str] = {}
         self._daemon: Daemon | None = None
         self._lock = threading.Lock()
+        self._idle, self._under_way = threading.Condition(), 0
         self.cancelled = threading.Event()
 
     @override
@@ -194,14 +196,33 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def _run(self, context: Any, action: Callable[[], Any], inputs: Properties) -> Any:
         """Run an operation and turn what it raises into the protocol's errors."""
         try:
-            return action()
+            with self._counted():
+                return action()
         except InitFailed as failed:
             context.abort_with_status(init_failed_status(failed, inputs))
         except (OperationError, DaemonError) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
-        except OSError as error:  # requests' errors are of this kind
+        except OSError as error:  # what `requests` raises is of this kind, and what `docker` makes of an answer
             assert self._daemon is not None
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(self._daemon.unreachable(error)))
+            refusal = getattr(error, "explanation", None)
+            problem = f"the Docker daemon refused: {refusal}" if refusal else str(self._daemon.unreachable(error))
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, problem)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._idle:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._under_way -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait for the operations under way, which outlive their requests when the engine is gone."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._under_way == 0, seconds)
 
 
 _VENDOR = f"the vendor's plugin has it: `pulumi plugin install resource docker {VERSION}`"

@@ -1,5 +1,6 @@
-"""The plugin of this tree installed in a Pulumi home of its own, and stacks of inline programs."""
+"""The plugin of this tree installed in a Pulumi home of its own, and stacks of small programs."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import docker
 import pytest
-from pulumi import automation as auto
 
 from toolchain.docker_provider.install import install_command, lay_out
 
@@ -27,6 +28,7 @@ def pulumi_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
         "PULUMI_HOME": str(home),
         "PULUMI_CONFIG_PASSPHRASE": "x",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DEBUG_COMMANDS": "true",  # --event-log
     }
     pulumi = shutil.which("pulumi", path=environment["PATH"])
     if pulumi is None:
@@ -46,12 +48,12 @@ def daemon() -> Iterator[docker.DockerClient]:
 
 @dataclass
 class Seen:
-    """What the engine reported of one operation."""
+    """What the engine reported of one operation; times are in whole seconds."""
 
-    failed: bool = False
+    failed: bool
     ops: dict[str, str] = field(default_factory=dict)
-    messages: list[tuple[float, str]] = field(default_factory=list)
-    done: dict[str, float] = field(default_factory=dict)
+    messages: list[tuple[int, str]] = field(default_factory=list)
+    done: dict[str, int] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -59,50 +61,64 @@ class Seen:
 
 
 class Stack:
-    """A stack named `test` of inline programs."""
+    """A stack named `test` of small programs, in a folder of its own, run by the Pulumi command line."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        options = auto.LocalWorkspaceOptions(env_vars={**environment, "PULUMI_BACKEND_URL": f"file://{folder}"})
-        self.stack = auto.create_stack("test", "provider", lambda: None, opts=options)
+        self.folder = folder
+        self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": f"file://{folder}"}
+        (folder / "Pulumi.yaml").write_text("name: provider\nruntime: python\n")
+        self.pulumi("stack", "init", "test")
 
-    def run(self, operation: Callable[..., Any]) -> Seen:
-        seen = Seen()
+    def pulumi(self, *arguments: str) -> str:
+        command = ["pulumi", *arguments, "--non-interactive"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
-        def watch(event: Any) -> None:
-            if step := event.resource_pre_event:
-                seen.ops[step.metadata.urn.split("::")[-1]] = str(getattr(step.metadata.op, "value", step.metadata.op))
-            if step := event.res_outputs_event:
-                seen.done[step.metadata.urn.split("::")[-1]] = time.monotonic()
-            if said := event.diagnostic_event:
-                seen.messages.append((time.monotonic(), said.message))
+    def write(self, program: str) -> None:
+        (self.folder / "__main__.py").write_text(f"import pulumi\nimport pulumi_docker as d\n\n{dedent(program)}")
 
-        try:
-            operation(on_event=watch)
-        except auto.CommandError:
-            seen.failed = True
+    def run(self, verb: str, *options: str) -> Seen:
+        log = self.folder / "events.json"
+        log.unlink(missing_ok=True)
+        command = ["pulumi", verb, "--non-interactive", "--event-log", str(log), *options]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+        )
+        seen = Seen(done.returncode != 0)
+        for event in map(json.loads, log.read_text().splitlines()):
+            if step := event.get("resourcePreEvent"):
+                seen.ops[step["metadata"]["urn"].split("::")[-1]] = step["metadata"]["op"]
+            if step := event.get("resOutputsEvent"):
+                seen.done[step["metadata"]["urn"].split("::")[-1]] = event["timestamp"]
+            if said := event.get("diagnosticEvent"):
+                seen.messages.append((event["timestamp"], said["message"]))
+        seen.messages.append((0, done.stdout + done.stderr))
         return seen
 
-    def up(self, program: Callable[[], None]) -> Seen:
-        self.stack.workspace.program = program
-        return self.run(self.stack.up)
+    def up(self, program: str) -> Seen:
+        self.write(program)
+        return self.run("up", "--yes", "--skip-preview")
 
-    def preview(self, program: Callable[[], None]) -> Seen:
-        self.stack.workspace.program = program
-        return self.run(self.stack.preview)
+    def preview(self, program: str) -> Seen:
+        self.write(program)
+        return self.run("preview")
 
     def refresh(self) -> Seen:
-        return self.run(self.stack.refresh)
+        return self.run("refresh", "--yes", "--skip-preview")
 
     def destroy(self) -> Seen:
-        return self.run(self.stack.destroy)
+        return self.run("destroy", "--yes", "--skip-preview")
 
     def output(self, name: str) -> Any:
-        return self.stack.outputs()[name].value
+        return json.loads(self.pulumi("stack", "output", name, "--json"))
 
 
 @pytest.fixture
 def stack(tmp_path: Path, pulumi_environment: dict[str, str]) -> Iterator[Stack]:
-    folder = tmp_path / "state"
+    folder = tmp_path / "project"
     folder.mkdir()
     made = Stack(folder, pulumi_environment)
     yield made

@@ -7,8 +7,6 @@ import tarfile
 import urllib.request
 import uuid
 
-import pulumi
-import pulumi_docker as d
 import pytest
 
 from tests.toolchain.docker_provider.conftest import eventually
@@ -34,25 +32,23 @@ def name(daemon):
 
 @pytest.fixture
 def context(tmp_path):
-    folder = tmp_path / "context"
-    folder.mkdir()
-
-    def lay(dockerfile, **files):
-        (folder / "Dockerfile").write_text(dockerfile)
+    def lay(dockerfile, folder="context", **files):
+        made = tmp_path / folder
+        made.mkdir(exist_ok=True)
+        (made / "Dockerfile").write_text(dockerfile)
         for file, content in files.items():
-            (folder / file).write_bytes(content)
-        return str(folder)
+            (made / file).write_bytes(content)
+        return str(made)
 
     return lay
 
 
-def build_program(tag, context, **options):
-    def program():
-        build = d.DockerBuildArgs(context=context, platform="linux/amd64", args=options.pop("args", None))
-        image = d.Image("i", image_name=tag, skip_push=True, build=build, **options)
+def image(tag, context, options="skip_push=True"):
+    return f"""
+        build = d.DockerBuildArgs(context={context!r}, platform="linux/amd64")
+        image = d.Image("i", image_name={tag!r}, build=build, {options})
         pulumi.export("digest", image.repo_digest)
-
-    return program
+    """
 
 
 def read_file(daemon, image, path):
@@ -68,12 +64,12 @@ def read_file(daemon, image, path):
 
 
 def test_a_port_that_docker_chose_is_told_and_is_no_change(stack, name, base_image):
-    def program():
+    program = f"""
         ports = [d.ContainerPortArgs(internal=8000, ip="127.0.0.1")]
-        container = d.Container("c", name=name, image=base_image, command=SERVE, ports=ports)
+        container = d.Container("c", name={name!r}, image={base_image!r}, command={SERVE!r}, ports=ports)
         pulumi.export("port", container.ports[0].external)
         pulumi.export("address", container.network_datas[0].ip_address)
-
+    """
     assert not stack.up(program).failed
     port = stack.output("port")
     assert port > 1024
@@ -94,17 +90,17 @@ def test_a_port_that_docker_chose_is_told_and_is_no_change(stack, name, base_ima
 
 
 def test_a_builds_output_is_shown_while_it_runs(stack, name, base_image, context):
-    steps = "RUN echo first''-line\nRUN sleep 4 && echo second''-line\n"
+    steps = "RUN echo first''-line\nRUN sleep 5 && echo second''-line\n"
     folder = context(f"FROM {base_image}\nRUN echo {uuid.uuid4()}\n{steps}")
-    seen = stack.up(build_program(f"{name}:1", folder))
+    seen = stack.up(image(f"{name}:1", folder))
     assert not seen.failed, seen.text
     first = next(when for when, message in seen.messages if "first-line" in message)
     assert any("second-line" in message for _, message in seen.messages)
-    assert seen.done["i"] - first > 3
+    assert seen.done["i"] - first >= 4
 
 
 def test_a_failing_build_names_the_step_and_leaves_nothing(stack, name, base_image, context):
-    seen = stack.up(build_program(f"{name}:1", context(f"FROM {base_image}\nRUN echo why''-it-fails && exit 7\n")))
+    seen = stack.up(image(f"{name}:1", context(f"FROM {base_image}\nRUN echo why''-it-fails && exit 7\n")))
     assert seen.failed
     assert "exit code: 7" in seen.text
     assert "why-it-fails" in seen.text
@@ -116,27 +112,22 @@ def test_a_tar_in_the_context_is_unpacked(stack, name, context, daemon):
         entry = tarfile.TarInfo("models/weights")
         entry.size = 3
         archive.addfile(entry, io.BytesIO(b"abc"))
-    program = build_program(f"{name}:1", context("FROM scratch\nADD layer.tar /\n", **{"layer.tar": buffer.getvalue()}))
+    program = image(f"{name}:1", context("FROM scratch\nADD layer.tar /\n", **{"layer.tar": buffer.getvalue()}))
     assert not stack.up(program).failed
     assert read_file(daemon, f"{name}:1", "/models/weights") == b"abc"
     assert stack.output("digest") == daemon.images.get(f"{name}:1").id
     assert stack.up(program).ops["i"] == "same"
 
 
-def test_local_images_are_copied_from_by_tag(stack, name, context, daemon, tmp_path):
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "Dockerfile").write_text(f"FROM scratch\nCOPY --from={name}/model:1 /weights /copied\n")
-
-    def program():
-        build = d.DockerBuildArgs(
-            context=context("FROM scratch\nCOPY weights /\n", weights=b"abc"), platform="linux/amd64"
-        )
-        model = d.Image("model", image_name=f"{name}/model:1", skip_push=True, build=build)
-        build = d.DockerBuildArgs(
-            context=str(tmp_path / "other"), platform="linux/amd64", args={"MODEL": model.repo_digest}
-        )
-        d.Image("scoring", image_name=f"{name}:1", skip_push=True, build=build)
-
+def test_local_images_are_copied_from_by_tag(stack, name, context, daemon):
+    model = context("FROM scratch\nCOPY weights /\n", "model", weights=b"abc")
+    scoring = context(f"FROM scratch\nCOPY --from={name}/model:1 /weights /copied\n", "scoring")
+    program = f"""
+        build = d.DockerBuildArgs(context={model!r}, platform="linux/amd64")
+        model = d.Image("model", image_name="{name}/model:1", skip_push=True, build=build)
+        build = d.DockerBuildArgs(context={scoring!r}, platform="linux/amd64", args={{"MODEL": model.repo_digest}})
+        d.Image("scoring", image_name="{name}:1", skip_push=True, build=build)
+    """
     seen = stack.up(program)
     assert not seen.failed, seen.text
     assert read_file(daemon, f"{name}:1", "/copied") == b"abc"
@@ -144,41 +135,39 @@ def test_local_images_are_copied_from_by_tag(stack, name, context, daemon, tmp_p
 
 
 def test_an_explicit_provider_is_used(stack, name, base_image, daemon):
-    host = resolve({}, os.environ).host
-
-    def program():
-        provider = d.Provider("here", host=host)
-        d.Container("c", name=name, image=base_image, command=SERVE, opts=pulumi.ResourceOptions(provider=provider))
-
+    program = f"""
+        options = pulumi.ResourceOptions(provider=d.Provider("here", host={resolve({}, os.environ).host!r}))
+        d.Container("c", name={name!r}, image={base_image!r}, command={SERVE!r}, opts=options)
+    """
     assert not stack.up(program).failed
     assert daemon.containers.get(name).status == "running"
     assert stack.up(program).ops["c"] == "same"
 
 
 def test_a_daemon_that_does_not_answer_is_named_at_preview(stack, name, base_image):
-    def program():
-        provider = d.Provider("gone", host="unix:///no/such.sock")
-        d.Container("c", name=name, image=base_image, opts=pulumi.ResourceOptions(provider=provider))
-
-    seen = stack.preview(program)
+    seen = stack.preview(
+        f"""
+        options = pulumi.ResourceOptions(provider=d.Provider("gone", host="unix:///no/such.sock"))
+        d.Container("c", name={name!r}, image={base_image!r}, opts=options)
+        """
+    )
     assert seen.failed
     assert "unix:///no/such.sock (from the provider's host) does not answer" in seen.text
 
 
 def test_a_preview_makes_nothing(stack, name, context, daemon):
-    seen = stack.preview(build_program(f"{name}:1", context(f"FROM scratch\nLABEL x={name}\n")))
+    seen = stack.preview(image(f"{name}:1", context(f"FROM scratch\nLABEL x={name}\n")))
     assert not seen.failed, seen.text
     assert not [tag for image in daemon.images.list() for tag in image.tags if name in tag]
 
 
 def test_a_container_is_imported(stack, name, base_image, daemon):
     made = daemon.containers.run(base_image, SERVE, name=name, detach=True, mem_limit="256m", memswap_limit="512m")
-
-    def program():
-        options = pulumi.ResourceOptions(import_=made.id)
-        limits = {"memory": 256, "memory_swap": 512}
-        d.Container("c", name=name, image=base_image, command=SERVE, network_mode="default", opts=options, **limits)
-
+    program = f"""
+        given = dict(name={name!r}, image={base_image!r}, command={SERVE!r}, memory=256, memory_swap=512)
+        options = pulumi.ResourceOptions(import_={made.id!r})
+        d.Container("c", network_mode="default", opts=options, **given)
+    """
     seen = stack.up(program)
     assert not seen.failed, seen.text
     assert seen.ops["c"] == "import"
@@ -188,54 +177,43 @@ def test_a_container_is_imported(stack, name, base_image, daemon):
 
 def test_push_gives_the_digest_and_keeps_the_password(stack, name, context):
     with serve() as registry:
-        tag = f"{registry.address}/{name}:1"
-
-        def program():
-            image = d.Image(
-                "i",
-                image_name=tag,
-                registry=d.RegistryArgs(server=registry.address, username=USER, password=PASSWORD),
-                build=d.DockerBuildArgs(context=context("FROM scratch\nCOPY a /\n", a=b"1"), platform="linux/amd64"),
-            )
-            pulumi.export("digest", image.repo_digest)
-
+        login = f"d.RegistryArgs(server={registry.address!r}, username={USER!r}, password={PASSWORD!r})"
+        folder = context("FROM scratch\nCOPY a /\n", a=b"1")
+        program = image(f"{registry.address}/{name}:1", folder, f"registry={login}")
         seen = stack.up(program)
         assert not seen.failed, seen.text
         repository, _, digest = stack.output("digest").partition("@")
         assert repository == f"{registry.address}/{name}"
         assert digest in registry.manifests
         assert PASSWORD not in seen.text
-        assert PASSWORD not in str(stack.stack.export_stack().deployment)
+        assert PASSWORD not in stack.pulumi("stack", "export")
         assert stack.up(program).ops["i"] == "same"
 
 
 def test_a_registry_that_refuses_is_named(stack, name, context):
     with serve() as registry:
-
-        def program():
-            build = d.DockerBuildArgs(context=context("FROM scratch\nCOPY a /\n", a=b"1"), platform="linux/amd64")
-            d.Image("i", image_name=f"{registry.address}/{name}:1", build=build)
-
-        seen = stack.up(program)
+        folder = context("FROM scratch\nCOPY a /\n", a=b"1")
+        seen = stack.up(image(f"{registry.address}/{name}:1", folder, "skip_push=False"))
         assert seen.failed
         assert f"docker login {registry.address}" in seen.text
 
 
-def test_a_killed_engine_leaves_no_container(tmp_path, name, base_image, daemon, pulumi_environment):
+def test_a_killed_engine_leaves_no_container(stack, name, base_image, daemon):
     """SIGKILL the engine while it waits for a container: the plugin removes what no state knows of."""
-    (tmp_path / "Pulumi.yaml").write_text("name: killed\nruntime: python\n")
-    (tmp_path / "__main__.py").write_text(
-        "import pulumi_docker as d\n"
-        "check = d.ContainerHealthcheckArgs(tests=['CMD', 'false'], interval='1s', timeout='1s', retries=100)\n"
-        f"given = dict(name={name!r}, image={base_image!r}, command={SERVE!r})\n"
-        "d.Container('c', healthcheck=check, wait=True, wait_timeout=300, **given)\n"
+    stack.write(
+        f"""
+        given = dict(name={name!r}, image={base_image!r}, command={SERVE!r})
+        check = d.ContainerHealthcheckArgs(tests=["CMD", "false"], interval="1s", timeout="1s", retries=100)
+        d.Container("c", healthcheck=check, wait=True, wait_timeout=300, **given)
+        """
     )
-    (tmp_path / "state").mkdir()
-    environment = {**os.environ, **pulumi_environment, "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}"}
-    subprocess.run(["pulumi", "stack", "init", "test"], cwd=tmp_path, env=environment, check=True, capture_output=True)
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, **quiet) as engine:
+    with subprocess.Popen(command, cwd=stack.folder, env=stack.environment, **quiet) as engine:
         eventually(lambda: daemon.containers.list(filters={"name": name}), 120, "the container runs")
         engine.kill()
     eventually(lambda: not daemon.containers.list(all=True, filters={"name": name}), 30, "the container is gone")
+    stack.pulumi("cancel", "--yes")
+    program = f'd.Container("c", name={name!r}, image={base_image!r}, command={SERVE!r})\n'
+    seen = stack.up(program)
+    assert not seen.failed, seen.text
