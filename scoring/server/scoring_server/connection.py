@@ -44,14 +44,11 @@ class Connection(asyncio.Protocol):
         self._held: set[Link] = set()
         self._full = False
         self._buffered = (0, 0.0)
-        self._reset_head()
-        self._since = self._loop.time()
-
-    def _reset_head(self) -> None:
-        self._in_head = True
+        self._in_head = self._began = self._resuming = False
         self._head_size = 0
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        self._since = self._loop.time()
 
     # transport
 
@@ -108,26 +105,52 @@ class Connection(asyncio.Protocol):
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # Nobody is upgraded: what follows is read as the next request.
-                rest = upgrade.args[0] if upgrade.args else len(data)
-                self._parser = httptools.HttpRequestParser(self)
-                if rest < len(data) and not self._closing:
-                    data = data[rest:]
+                data = data[upgrade.args[0] :]
+                self._ignore_upgrade()
+                if data and not self._closing:
                     continue
             except httptools.HttpParserError:
                 if not self._closing:
                     self._refuse(400, "The request is not valid HTTP/1.1.")
             break
         if self._in_head and not self._closing:
-            self._head_size += len(data)
+            # What came together with the head's first bytes may belong to the request before.
+            if self._began:
+                self._began = False
+            else:
+                self._head_size += len(data)
             if self._head_size > MAX_HEAD:
                 self._refuse(431, "The request's headers are too large.")
 
+    def _ignore_upgrade(self) -> None:
+        """Go on as if no upgrade had been asked for: the parser stops after the head, be there a body or not."""
+        self._parser = httptools.HttpRequestParser(self)
+        if self._reading is not None:
+            framing = self._framing(self._reading)
+            self._resuming = True
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+            self._resuming = False
+
+    @staticmethod
+    def _framing(exchange: Exchange) -> bytes:
+        """The header that says how long the body is, or nothing without one."""
+        if b"transfer-encoding" in exchange.fields:
+            return b"Transfer-Encoding: %b" % exchange.fields[b"transfer-encoding"]
+        length = exchange.fields.get(b"content-length", b"0")
+        return b"Content-Length: %b" % length if length.strip(b"0") else b""
+
     def on_message_begin(self) -> None:
-        self._reset_head()
+        if self._resuming:
+            return
+        self._in_head = self._began = True
+        self._head_size = 0
+        self._target = b""
+        self._headers = []
         self._since = self._loop.time()
 
     def on_url(self, url: bytes) -> None:
+        if self._resuming:
+            return
         self._target += url
         if len(self._target) > MAX_TARGET and not self._closing:
             self._refuse(414, f"The request's URL is longer than {MAX_TARGET} bytes.")
@@ -137,8 +160,10 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_size = 0
-        if self._closing:
+        if self._closing or self._resuming:
+            return
+        if self._parser.get_http_version() not in ("1.0", "1.1"):
+            self._refuse(400, "The request is not valid HTTP/1.1.")
             return
         headers = self._headers
         if len(headers) > MAX_HEADERS:
@@ -166,14 +191,15 @@ class Connection(asyncio.Protocol):
         self._reading = exchange
         length = fields.get(b"content-length", b"0")
         size = int(length) if length.isdigit() else 0
-        if self._within_limits(exchange, size) and fields.get(b"expect", b"").lower() == b"100-continue":
+        if self._within_limits(exchange, size, size) and fields.get(b"expect", b"").lower() == b"100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _within_limits(self, exchange: Exchange, size: int) -> bool:
+    def _within_limits(self, exchange: Exchange, size: int, more: int) -> bool:
+        """Whether a body of `size` bytes may be, `more` of which are to come; else the answer is given."""
         limit = self.service.max_body_bytes
         if size > limit:
             self._reject(exchange, 413, f"The body is larger than {limit} bytes.")
-        elif size and not self.service.has_room(size):
+        elif size and not self.service.has_room(more):
             self._reject(exchange, 503, "The server is busy. Try again later.", b"Retry-After: 1\r\n")
         else:
             return True
@@ -185,19 +211,19 @@ class Connection(asyncio.Protocol):
             return
         self._received += len(body)
         self.service.buffered_bytes += len(body)
-        if self._within_limits(exchange, self._received if self._received > self.service.max_body_bytes else 1):
+        if self._within_limits(exchange, self._received, 0):
             self._chunks.append(body)
 
     def on_message_complete(self) -> None:
-        exchange, self._reading = self._reading, None
-        if exchange is None or self._closing:
+        exchange = self._reading
+        if exchange is None or self._closing or (self._parser.should_upgrade() and self._framing(exchange)):
             return
+        self._reading = None
         chunks = self._chunks
         if chunks:
             exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = []
             self._received = 0
-        self._in_head, self._target = True, b""
         if self._current is None:
             self._current = exchange
             self.service.handle(exchange)
@@ -274,7 +300,7 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
-        if self._current is None and self._reading is None and not self._head_size:
+        if self._current is None and self._reading is None and not self._in_head:
             self.close()
 
     def check_time(self, now: float) -> None:
@@ -289,7 +315,7 @@ class Connection(asyncio.Protocol):
         if self._current is not None or self._closing:
             return
         spent = now - self._since
-        if self._reading is not None or self._head_size:
+        if self._reading is not None or self._in_head:
             if spent > self.service.read_timeout_s + self._received / MIN_RATE:
                 self._refuse(408, "The request did not arrive in time.")
         elif spent > self.service.keep_alive_s:

@@ -180,8 +180,10 @@ class Pool:
         return sum(len(link.in_flight) for link in self.links)
 
     def submit(self, job: Job) -> bool:
-        """Queue `job`; False where the queue is full."""
-        if len(self.queue) >= self._max_queue and not any(link.room > len(self.queue) for link in self.links):
+        """Queue `job`; False where too many wait, be it here or, sent ahead, at a worker."""
+        idle = sum(not link.in_flight and link.ready for link in self.links)
+        ahead = sum(len(link.in_flight) - 1 for link in self.links if link.in_flight)
+        if len(self.queue) + ahead >= self._max_queue + idle:
             return False
         self.queue.append(job)
         self.schedule()

@@ -110,12 +110,14 @@ class Server:
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=30)
 
-    def raw(self, data: bytes) -> bytes:
-        """Send bytes, close the sending half and read all that comes."""
-        with self.connect() as connection:
+    def raw(self, data: bytes, *, leave: bool = False) -> bytes:
+        """Send bytes and read until the server closes; with `leave`, say first that no more will come."""
+        with self.connect() as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
+            if leave:
+                connection.shutdown(socket.SHUT_WR)
             return read_all(connection)
+        return b""
 
     def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 30.0) -> int:
         if self.process.poll() is None:
