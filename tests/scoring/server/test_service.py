@@ -1,0 +1,265 @@
+"""Settings that show in answers and in the log: prefix, origins, config file, ports, swagger files, logging."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .process import Server, app_root, free_port, launch, running
+
+SCRIPT = """
+import logging
+import sys
+
+def init():
+    print("a", 1, sep="-")
+    print("to stderr", file=sys.stderr)
+    print(end="")
+    logging.getLogger("azmlinfsrv").debug("a detail")
+
+def run(data):
+    print("got", data)
+    return data
+"""
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [DIWE] \[\d+\] [\w.]+ - .*")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "score.py").write_text(SCRIPT)
+    return tmp_path
+
+
+def test_prefix(root: Path) -> None:
+    with running(root, "score.py", {"SERVICE_PATH_PREFIX": "/a/b/"}) as server:
+        assert server.request("POST", "/a/b/score", "x").json() == "x"
+        assert server.request("POST", "/score", "x").status == 404
+        assert server.request("GET", "/swagger.json").status == 404
+        document = server.request("GET", "/a/b/swagger.json").json()
+        assert set(document["paths"]) == {"/a/b/", "/a/b/score", "/a/b/swagger.json"}
+        for target in ("/a/b/", "/a/b", "/"):
+            assert server.request("GET", target).body == b"Healthy"
+
+
+def test_cross_origin_headers_are_on_every_answer(root: Path) -> None:
+    with running(root, "score.py", {"AML_CORS_ORIGINS": "http://a.example, http://b.example"}) as server:
+        for method, target in (("GET", "/"), ("POST", "/score"), ("GET", "/nope"), ("PUT", "/score"), ("OPTIONS", "/")):
+            answer = server.request(method, target, "1" if method == "POST" else None, {"Origin": "http://b.example"})
+            assert answer.header("access-control-allow-origin") == "http://b.example"
+        preflight = {"Origin": "http://a.example", "Access-Control-Request-Method": "POST"}
+        answer = server.request("OPTIONS", "/score", None, {**preflight, "Access-Control-Request-Headers": "x-a"})
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.header("access-control-allow-methods") == "GET, POST"
+        assert answer.header("access-control-allow-headers") == "x-a"
+        other = server.request("POST", "/score", "1", {"Origin": "http://c.example"})
+        assert other.header("access-control-allow-origin") is None
+
+
+def test_config_file_beside_the_script(root: Path) -> None:
+    (root / "config.json").write_text(json.dumps({"SERVICE_NAME": "from file", "SCORING_TIMEOUT_MS": 500, "odd": 1}))
+    with running(root, "score.py") as server:
+        assert server.request("GET", "/swagger.json").json()["info"]["title"] == "from file"
+        assert server.log.wait_for("keys without a meaning here: odd")
+
+
+def test_command_line_starts_a_script_by_path(root: Path) -> None:
+    """The app root is the working directory where nothing else says so."""
+    port = free_port()
+    environ = {"AML_APP_ROOT": "", "AZUREML_ENTRY_SCRIPT": "other.py"}
+    server = launch(root, "score.py", environ, ("--entry_script", "score.py", "--health_port", str(port)))
+    try:
+        assert server.log.wait_for("ready for serving traffic")
+        assert server.score(1).status == 200
+        health = Server(server.process, port, server.log, root)
+        assert health.request("GET", "/").body == b"Healthy"
+    finally:
+        assert server.stop() == 0
+
+
+def test_nested_scripts_import_their_siblings(tmp_path: Path) -> None:
+    app_root(tmp_path / "x" / "y", "plain.py", "sibling.py")
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra" / "from_extra.py").write_text("VALUE = 1")
+    (tmp_path / "from_root.py").write_text("import from_extra")
+    script = tmp_path / "x" / "y" / "plain.py"
+    script.write_text(f"import from_root\n{script.read_text()}")
+    with running(tmp_path, "x/y/plain.py", {"AZUREML_SOURCE_DIRECTORY": "extra"}) as server:
+        assert server.score([1]).json() == [1]
+
+
+def test_main_is_the_default_script(root: Path) -> None:
+    (root / "score.py").rename(root / "main.py")
+    with running(root, "") as server:
+        assert server.request("POST", "/score", "x").json() == "x"
+
+
+def test_log_lines(root: Path) -> None:
+    with running(root, "score.py") as server:
+        server.raw(b"POST /score?a=\xe9 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx")
+        server.request("GET", "/nope")
+        server.request("GET", "/")
+        assert server.log.wait_for("GET /nope 404")
+        text = server.log.text
+    assert "azmlinfsrv.print - a-1" in text
+    assert "\nto stderr\n" in text
+    assert "azmlinfsrv.print - got x" in text
+    assert re.search(r" I \[\d+\] azmlinfsrv - POST /score\?a=\\xe9 200 \d+\.\d{3}ms 3$", text, re.MULTILINE)
+    assert re.search(r" azmlinfsrv - GET /nope 404 \d+\.\d{3}ms \d+$", text, re.MULTILINE)
+    assert "GET / " not in text
+    assert "a detail" not in text
+    assert [line for line in text.splitlines() if not LINE.fullmatch(line)] == ["to stderr"]
+
+
+def test_log_level(root: Path) -> None:
+    server = launch(root, "score.py", {"AZUREML_LOG_LEVEL": "DEBUG"})
+    try:
+        assert server.log.wait_for("a detail")
+    finally:
+        server.stop()
+
+
+def test_the_users_logging_overrides(root: Path) -> None:
+    config = {
+        "version": 1,
+        "formatters": {"mine": {"format": "MINE %(name)s: %(message)s"}},
+        "handlers": {"out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "mine"}},
+        "loggers": {"azmlinfsrv": {"level": "INFO", "handlers": ["out"]}},
+    }
+    (root / "logging.json").write_text(json.dumps(config))
+    with running(root, "score.py") as server:
+        server.request("POST", "/score", "x")
+        assert server.log.wait_for("MINE azmlinfsrv: POST /score 200")
+        assert server.log.wait_for("MINE azmlinfsrv.print: got x")
+
+
+def test_no_body_and_no_header_is_logged(plain: Server) -> None:
+    plain.request("POST", "/score", '{"password": "hunter2"}', {"Authorization": "Bearer hunter3"})
+    plain.request("POST", "/score", '{"do": "raise", "password": "hunter2"}', {"Authorization": "Bearer hunter3"})
+    assert plain.log.wait_for("secret detail")
+    assert "hunter" not in plain.log.text
+
+
+def test_version_header_can_be_left_out(root: Path) -> None:
+    with running(root, "score.py", {"SERVER_VERSION_LOG_RESPONSE_ENABLED": "false"}) as server:
+        assert server.request("GET", "/").header("x-ms-server-version") is None
+
+
+def test_nan_as_null(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    request = {"do": "value", "expression": "{'a': [float('nan'), (1.5, float('-inf'))]}"}
+    with running(root, "plain.py", {"SCORING_NAN_AS_NULL": "true"}) as server:
+        assert server.score(request).json() == {"a": [None, [1.5, None]]}
+
+
+@pytest.mark.parametrize(("setting", "expected"), [("true", "scoring_server.fastjson"), ("false", "json")])
+def test_fast_json_can_be_turned_off(tmp_path: Path, setting: str, expected: str) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", {"SCORING_FAST_JSON": setting}) as server:
+        assert server.score({"do": "value", "expression": "json.loads.__module__"}).json() == expected
+
+
+def test_swagger_of_schemas(serving: Start) -> None:
+    server = serving("schema")
+    two = server.request("GET", "/swagger.json").json()
+    assert two["swagger"] == "2.0"
+    properties = two["definitions"]["ServiceInput"]["properties"]
+    assert set(properties) == {"num", "data", "table", "factor"}
+    assert properties["data"]["type"] == "array"
+    assert two["definitions"]["ServiceOutput"]["type"] == "object"
+    three = server.request("GET", "/swagger.json?version=3").json()
+    assert three["openapi"].startswith("3.0.")
+    assert set(three["components"]["schemas"]["ServiceInput"]["properties"]) == {"num", "data", "table", "factor"}
+    assert server.request("GET", "/swagger.json?version=3.1").json()["openapi"].startswith("3.1.")
+
+
+@pytest.mark.parametrize(
+    ("version", "key"), [("2", "swagger"), ("2.0", "swagger"), ("3", "openapi"), ("3.0", "openapi")]
+)
+def test_swagger_without_schemas(plain: Server, version: str, key: str) -> None:
+    document = plain.request("GET", f"/swagger.json?version={version}").json()
+    assert document[key].startswith(version[0])
+    assert set(document["paths"]) == {"/", "/score", "/swagger.json"}
+    assert document["info"]["title"] == "ML service"
+
+
+def test_the_users_swagger_files_win(root: Path) -> None:
+    (root / "swagger.json").write_text('{"mine": 2}')
+    (root / "swagger3.json").write_text('{"mine": 3}')
+    with running(root, "score.py") as server:
+        assert server.request("GET", "/swagger.json").json() == {"mine": 2}
+        assert server.request("GET", "/swagger.json?version=3.0").json() == {"mine": 3}
+        assert server.request("GET", "/swagger.json?version=3.1").json()["openapi"] == "3.1.0"
+
+
+IMPORTS = """
+import pickle
+from azureml.core import Model
+from azureml.core.model import Model as SameModel
+from azureml.contrib.services.aml_request import AMLRequest, rawhttp
+from azureml.contrib.services.aml_response import AMLResponse
+from azureml_inference_server_http.api.aml_request import AMLRequest as SameRequest
+from azureml_inference_server_http.api.aml_response import AMLResponse as SameResponse
+import joblib
+import joblib.numpy_pickle
+import sklearn.externals
+from sklearn.externals import joblib as old
+import sklearn.externals.joblib as older
+import sklearn.externals.joblib.numpy_pickle as pickles
+
+def init():
+    global model
+    assert old is joblib and older is joblib
+    assert pickles is joblib.numpy_pickle
+    assert joblib.__spec__.name == "joblib"
+    assert joblib.numpy_pickle.__spec__.name == "joblib.numpy_pickle"
+    assert Model is SameModel and AMLRequest is SameRequest and AMLResponse is SameResponse
+    model = joblib.load(Model.get_model_path("digits"))
+
+def run(data):
+    return model
+"""
+
+
+def test_import_names_of_scripts(tmp_path: Path) -> None:
+    import joblib
+
+    (tmp_path / "score.py").write_text(IMPORTS)
+    folder = tmp_path / "azureml-models" / "digits" / "1"
+    folder.mkdir(parents=True)
+    joblib.dump({"a": [1.5]}, folder / "model.pkl")
+    with running(tmp_path, "score.py", {"PYTHONWARNINGS": "ignore"}) as server:
+        assert server.request("POST", "/score", "x").json() == {"a": [1.5]}
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/score%00", "//score", "/score\\", "*"]
+)
+def test_odd_paths_are_not_found(plain: Server, path: str) -> None:
+    answer = plain.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
+    assert b"root:" not in answer
+
+
+RAW_AND_SCHEMA = """
+from azureml.contrib.services.aml_request import rawhttp
+from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
+from inference_schema.schema_decorators import input_schema
+
+def init(): pass
+
+@rawhttp
+@input_schema("x", StandardPythonParameterType(1))
+def run(x): return x
+"""
+
+
+def test_raw_and_schema_together_are_an_error(tmp_path: Path, script_packages: Path) -> None:
+    (tmp_path / "score.py").write_text(RAW_AND_SCHEMA)
+    server = launch(tmp_path, "score.py", {"PYTHONPATH": str(script_packages), "PYTHONWARNINGS": "ignore"})
+    server.log.join()
+    assert server.process.wait(10) == 3
+    assert "both @rawhttp and @input_schema" in server.log.text
