@@ -39,11 +39,11 @@ def select(commands: Sequence[str], run: Run) -> BuildClient | None:
         run: runs a command and gives its output, or None where it fails.
     """
     for command in commands:
-        if run([command, "buildx", "version"]) is not None:
+        if "docker/buildx" in (run([command, "buildx", "version"]) or ""):
             # the builder "default" is the daemon's own, which alone sees local images
             return BuildClient((command, "buildx", "build"), True, {"BUILDX_BUILDER": "default"})
     for command in commands:
-        version = re.search(r"version (\d+)\.", run([command, "--version"]) or "")
+        version = re.match(r"Docker version (\d+)\.", run([command, "--version"]) or "")
         if version and int(version[1]) < FIRST_WITHOUT_BUILDKIT:
             return BuildClient((command, "build"), False, {"DOCKER_BUILDKIT": "1"})
     return None

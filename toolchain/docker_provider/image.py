@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import posixpath
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -59,7 +60,7 @@ class Image(Resource):
         inputs["build"] = build = {**build}
         build.setdefault("context", ".")
         if not has_unknown(build["context"]):
-            build.setdefault("dockerfile", f"{build['context'].rstrip('/') or '/'}/Dockerfile".removeprefix("./"))
+            build.setdefault("dockerfile", posixpath.normpath(posixpath.join(build["context"], "Dockerfile")))
         if not build.get("platform"):
             build["platform"] = host_platform()
             operation.log(f"build.platform is not set: building for {build['platform']}")
@@ -90,7 +91,7 @@ class Image(Resource):
     def preview(self, operation: Operation, inputs: Properties, state: Properties | None) -> Properties:
         """What is known before the build; with `buildOnPreview` and known inputs, it is built now, and not pushed."""
         if inputs.get("buildOnPreview") and not has_unknown(inputs):
-            run_build(operation, _build(inputs))
+            run_build(operation, _build(operation, inputs))
         return {**_planned(inputs), "repoDigest": UNKNOWN}
 
     @override
@@ -117,7 +118,7 @@ class Image(Resource):
 
     def _make(self, operation: Operation, inputs: Properties) -> Properties:
         name = inputs["imageName"]
-        run_build(operation, _build(inputs))
+        run_build(operation, _build(operation, inputs))
         found = find_image(operation, name)
         if found is None:
             raise OperationError(
@@ -156,8 +157,8 @@ def host_platform() -> str:
     return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
-def _build(inputs: Properties) -> Build:
-    build = inputs["build"]
+def _build(operation: Operation, inputs: Properties) -> Build:
+    build, login = inputs["build"], _login(inputs)
     return Build(
         tag=inputs["imageName"],
         context=build["context"],
@@ -169,7 +170,7 @@ def _build(inputs: Properties) -> Build:
         add_hosts=build.get("addHosts", []),
         cache_from=[image for image in build.get("cacheFrom", {}).get("images", []) if image],
         classic=build.get("builderVersion") == "BuilderV1",
-        logins=dict([login]) if (login := _login(inputs)) else {},
+        logins={**operation.daemon.credentials.logins, **dict([login] if login else [])},
     )
 
 

@@ -34,6 +34,7 @@ def runs(*with_buildx):
         (["/23"], [], None),
         (["/22"], [], ("/22", "build")),
         (["/gone", "/old"], [], ("/old", "build")),
+        (["/podman"], [], None),
     ],
 )
 def test_buildx_first_then_an_old_client(commands, with_buildx, chosen):

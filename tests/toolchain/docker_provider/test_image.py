@@ -44,6 +44,12 @@ def test_the_working_directory_is_the_default_context(operation, context, monkey
     assert (build["context"], build["dockerfile"]) == (".", "Dockerfile")
 
 
+@pytest.mark.parametrize("context_path", ["./app", "app/", "app//", "x/../app"])
+def test_the_dockerfiles_path_is_tidy(operation, context, context_path):
+    (context / "x").mkdir()
+    assert check(operation, build={"context": context_path}).inputs["build"]["dockerfile"] == "app/Dockerfile"
+
+
 def test_an_unknown_context_is_left_for_the_deployment(operation):
     checked = check(operation, build={"context": UNKNOWN})
     assert checked.failures == {}

@@ -121,7 +121,8 @@ def test_a_tar_in_the_context_is_unpacked(stack, name, context, daemon):
 
 def test_local_images_are_copied_from_by_tag(stack, name, context, daemon):
     model = context("FROM scratch\nCOPY weights /\n", "model", weights=b"abc")
-    scoring = context(f"FROM scratch\nCOPY --from={name}/model:1 /weights /copied\n", "scoring")
+    copied = f"COPY --from={name}/model:1 /weights /copied\n"
+    scoring = context(f"FROM scratch\nARG MODEL\nLABEL model=$MODEL\n{copied}", "scoring")
     program = f"""
         build = d.DockerBuildArgs(context={model!r}, platform="linux/amd64")
         model = d.Image("model", image_name="{name}/model:1", skip_push=True, build=build)
@@ -131,6 +132,7 @@ def test_local_images_are_copied_from_by_tag(stack, name, context, daemon):
     seen = stack.up(program)
     assert not seen.failed, seen.text
     assert read_file(daemon, f"{name}:1", "/copied") == b"abc"
+    assert daemon.images.get(f"{name}:1").labels["model"] == daemon.images.get(f"{name}/model:1").id
     assert set(stack.up(program).ops.values()) == {"same"}
 
 
