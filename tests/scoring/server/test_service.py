@@ -99,7 +99,7 @@ def test_main_is_the_default_script(root: Path) -> None:
 
 def test_log_lines(root: Path) -> None:
     with running(root, "score.py") as server:
-        server.raw(b"POST /score?a=\xe9 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx")
+        server.request("POST", "/score?a=%0A", "x")
         server.request("GET", "/nope")
         server.request("GET", "/")
         assert server.log.wait_for("GET /nope 404")
@@ -107,7 +107,7 @@ def test_log_lines(root: Path) -> None:
     assert "azmlinfsrv.print - a-1" in text
     assert "\nto stderr\n" in text
     assert "azmlinfsrv.print - got x" in text
-    assert re.search(r" I \[\d+\] azmlinfsrv - POST /score\?a=\\xe9 200 \d+\.\d{3}ms 3$", text, re.MULTILINE)
+    assert re.search(r" I \[\d+\] azmlinfsrv - POST /score\?a=%0A 200 \d+\.\d{3}ms 3$", text, re.MULTILINE)
     assert re.search(r" azmlinfsrv - GET /nope 404 \d+\.\d{3}ms \d+$", text, re.MULTILINE)
     assert "GET / " not in text
     assert "a detail" not in text
