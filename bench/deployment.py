@@ -100,7 +100,10 @@ class Bench:
         """Build the same context and run it with Docker's client alone, up to the first correct answer."""
         cli = {**self.environment, "DOCKER_BUILDKIT": "1"}
         subprocess.run(
-            [docker_client(), "build", "--quiet", "--tag", "bench-bare", str(context)], check=True, env=cli, capture_output=True
+            [docker_client(), "build", "--quiet", "--tag", "bench-bare", str(context)],
+            check=True,
+            env=cli,
+            capture_output=True,
         )
         container = self.client.containers.run(
             "bench-bare", detach=True, ports={"5001/tcp": ("127.0.0.1", 0)}, nano_cpus=10**9, mem_limit="1g"

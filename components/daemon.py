@@ -66,6 +66,19 @@ class Daemon:
             return {}
         return dict(config.get("Labels") or {})
 
+    def build(self, context: str, tag: str) -> None:
+        """Build the folder `context` as the image `tag`, with the daemon's own builder.
+
+        Raises:
+            Problem: the build fails.
+        """
+        import docker.errors
+
+        try:
+            self.client.images.build(path=context, tag=tag, rm=True, forcerm=True)
+        except (docker.errors.BuildError, docker.errors.APIError) as error:
+            raise Problem(f"the image {tag} cannot be built again: {cause_of(error)}.") from None
+
     def tags_of(self, repository: str) -> list[str]:
         """Return the references of a repository, the newest image first."""
         images = self.client.api.images(name=repository)

@@ -36,6 +36,7 @@ def server_requirements() -> list[str]:
 def stage(
     config: ImageConfig,
     found: Sequence[models.KnownModel],
+    image_name: str,
     stack: str,
     component: str,
     platform: str,
@@ -82,17 +83,21 @@ def stage(
         environment=dockerfile.scoring_environment(
             entry_script=config.script.name, models=[(model.name, model.version) for model in found]
         ),
-        labels=labels(config, found),
+        labels=labels(config, found, image_name),
     )
     staging.keep_only(folder, [DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER, "Dockerfile"])
     context = staging.finish(folder, text, digests, platform)
     return ImageContext(context.path, context.tag, tuple(notes))
 
 
-def labels(config: ImageConfig, found: Sequence[models.KnownModel]) -> dict[str, str]:
-    """Return what is known of the image as labels, without what is empty."""
+def labels(config: ImageConfig, found: Sequence[models.KnownModel], image_name: str) -> dict[str, str]:
+    """Return what is known of the image as labels, without what is empty.
+
+    The name is among them so that no two images are one to Docker: removing two names of one image at once fails.
+    """
     prefix = f"{dockerfile.LABEL_PREFIX}.image"
     known = {
+        f"{prefix}.name": image_name,
         f"{prefix}.models": " ".join(model.reference for model in found),
         f"{prefix}.tags": models.as_json(config.tags),
         f"{prefix}.properties": models.as_json(config.properties),

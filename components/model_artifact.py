@@ -70,17 +70,19 @@ class ModelArtifact(pulumi.ComponentResource):
                 framework_version=args.get("model_framework_version", ""),
             )
             host = daemon.connect(args.get("docker_host", ""))
-            models.declare(model)
+            first = models.declare(model)
             models.check_immutable(model, host.image_labels(model.reference))
             platform = args.get("platform") or host.platform()
             context = models.stage(model, pulumi.get_stack(), name, platform)
         built = build_image(
             name,
             parent=self,
+            host=host,
             image_name=model.reference,
             context=context.path,
             platform=platform,
-            keep_locally=args.get("keep_locally", False),
+            # Services of one program that register the same file share its image: one of them removes it.
+            keep_locally=args.get("keep_locally", False) or not first,
         )
         self.model_name = pulumi.Output.from_input(model.name)
         self.model_version = pulumi.Output.from_input(model.version)

@@ -116,9 +116,11 @@ declared: dict[str, KnownModel] = {}
 """Models of this run of the program by reference: in a preview they are not in the daemon yet."""
 
 
-def declare(model: Model) -> None:
-    """Let `find` know a model that this run of the program registers."""
+def declare(model: Model) -> bool:
+    """Let `find` know a model that this run of the program registers; return whether it is the first to register it."""
+    first = model.reference not in declared
     declared[model.reference] = KnownModel(model.reference, model.name, model.version, model.libraries)
+    return first
 
 
 def find(reference: str, host: Daemon) -> KnownModel:

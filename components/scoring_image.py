@@ -52,7 +52,7 @@ class ScoringImage(pulumi.ComponentResource):
         async def stage(references: list[str]) -> dict[str, str]:
             def work() -> image_context.ImageContext:
                 found = [models.find(reference, host) for reference in references]
-                return image_context.stage(config, found, stack, name, platform)
+                return image_context.stage(config, found, image_name, stack, name, platform)
 
             context = await asyncio.to_thread(work)
             for note in context.notes:
@@ -64,6 +64,7 @@ class ScoringImage(pulumi.ComponentResource):
         built = build_image(
             name,
             parent=self,
+            host=host,
             image_name=staged["image"],
             context=staged["path"],
             platform=platform,

@@ -1,7 +1,7 @@
 """Build contexts on disk: what a Dockerfile and its layers are made into before the provider reads them.
 
 The provider compares a context's path as text and its files by content and mode. So contexts lie at stable paths
-relative to the working directory, hold archives whose bytes depend on their content alone, and are named by that content.
+relative to the working directory, hold archives whose bytes depend on their content alone, and are named by it.
 """
 
 import hashlib

@@ -5,10 +5,14 @@ so pulls nothing, removes it on destroy. Tags are made from content: an update i
 last, when no container runs from it any more.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_docker as docker
+
+from components.daemon import Daemon
+from components.reporting import apply_reporting
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,25 @@ def build_image(
     name: str,
     *,
     parent: pulumi.Resource,
+    host: Daemon,
     image_name: pulumi.Input[str],
     context: pulumi.Input[str],
     platform: pulumi.Input[str],
     keep_locally: bool = False,
 ) -> StoredImage:
-    """Build the image `image_name` from the staged `context`, and remove it on destroy unless `keep_locally`."""
+    """Build the image `image_name` from the staged `context`, and remove it on destroy unless `keep_locally`.
+
+    The provider does not notice when an image that it built is gone, as after an interrupted destroy or a removal by
+    hand; so the daemon at `host` is asked, and what is missing is built again.
+    """
+
+    async def present(seen: list[str]) -> str:
+        tag, folder = seen[0], seen[1]
+        if not pulumi.runtime.is_dry_run() and not await asyncio.to_thread(host.image_id, tag):
+            pulumi.log.warn(f"the image {tag} is gone from the Docker daemon: building it again", resource=image)
+            await asyncio.to_thread(host.build, folder, tag)
+        return tag
+
     image = docker.Image(
         f"{name}-image",
         image_name=image_name,
@@ -45,9 +62,10 @@ def build_image(
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
+    built: pulumi.Output[list[str]] = pulumi.Output.all(image.image_name, context, image.urn)
     stored = docker.RemoteImage(
         f"{name}-stored",
-        name=image.image_name,
+        name=apply_reporting(built, name, present),
         keep_locally=keep_locally,
         force_remove=True,  # a container of another stack may run from it: then only the name goes
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=False),

@@ -201,6 +201,10 @@ class FakeDaemon:
         self.host = "unix:///var/run/docker.sock"
         self.images: dict[str, dict[str, str]] = {}
         """Labels by reference, the newest last."""
+        self.gone: set[str] = set()
+        """Images that the provider takes for built, though the daemon has them no more."""
+        self.built: list[tuple[str, str]] = []
+        """What was built past the provider, as (context, tag)."""
         self.ports: list[Published] = []
         self.asked_for: list[str] = []
         """The hosts that `connect` was called with."""
@@ -219,6 +223,10 @@ class FakeDaemon:
 
     def image_labels(self, reference: str) -> dict[str, str]:
         return dict(self.images.get(reference, {}))
+
+    def build(self, context: str, tag: str) -> None:
+        self.built.append((context, tag))
+        self.images[tag] = {}
 
     def tags_of(self, repository: str) -> list[str]:
         return [tag for tag in reversed(self.images) if tag.rpartition(":")[0] == repository]
@@ -285,7 +293,8 @@ class Engine:
         if self.preview:
             return "", {}
         if made.type == IMAGE:
-            self.daemon.images[made.inputs["imageName"]] = {}
+            if made.inputs["imageName"] not in self.daemon.gone:
+                self.daemon.images[made.inputs["imageName"]] = {}
             return made.inputs["imageName"], {"repoDigest": id_of(made.inputs["imageName"])}
         if made.type == REMOTE_IMAGE:
             return id_of(made.inputs["name"]), {"imageId": id_of(made.inputs["name"])}

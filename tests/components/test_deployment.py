@@ -214,7 +214,7 @@ def test_an_environment_that_is_none_is_plain(up: Run) -> None:
     ("given", "said"),
     [
         ({"modelPath": "none.bin"}, r"^aci-mnist-1: the model 'none.bin' does not exist"),
-        ({"modelReference": "none:1"}, r"^aci-mnist-2-image: no model 'none:1' is registered"),
+        ({"modelReference": "none:1"}, r"^(aci-mnist-2-image|myimage1): no model 'none:1' is registered"),
         ({"executionScript": "none.py"}, r"^aci-mnist-1: the entry script 'none.py' does not exist"),
         ({"condaFile": "none.yml"}, r"^aci-mnist-1: .*none\.yml"),
         ({"cpuCores": "0"}, r"^aci-mnist-1: cpuCores is 0.0: give a number above 0"),

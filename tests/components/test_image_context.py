@@ -18,7 +18,7 @@ MODEL = KnownModel("models/mnist:3", "mnist", "3", {})
 
 def stage(*found: KnownModel, platform: str = "linux/amd64", **given: Any) -> image_context.ImageContext:
     arguments: Any = {"execution_script": "score.py", "conda_file": "myenv.yml", **given}
-    return image_context.stage(image_config.check(arguments, {}), found, "dev", "svc", platform, {})
+    return image_context.stage(image_config.check(arguments, {}), found, "svc", "dev", "svc", platform, {})
 
 
 def files(layer: str) -> list[str]:
@@ -54,6 +54,7 @@ def test_the_dockerfile_says_what_the_image_is(packages: FakePackages) -> None:
     assert 'ENV AZUREML_MODEL_DIR="/var/azureml-app/azureml-models/mnist/3"' in lines
     assert [line for line in lines if line.startswith("LABEL")] == [
         'LABEL "model-webservice.image.models"="models/mnist:3"',
+        'LABEL "model-webservice.image.name"="svc"',
         'LABEL "model-webservice.image.properties"="{\\"p\\": \\"1\\"}"',
         'LABEL "model-webservice.image.tags"="{\\"area\\": \\"mnist\\"}"',
         'LABEL "org.opencontainers.image.base.name"="base:1"',

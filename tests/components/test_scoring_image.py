@@ -44,11 +44,10 @@ def test_the_name_may_be_another_than_the_resources(up: Run) -> None:
     assert image.inputs["build"]["context"] == ".staging/dev/myimage1"
 
 
-def test_the_tag_does_not_depend_on_the_name(up: Run) -> None:
-    tags = [
-        up(lambda name=name: build(name=name)).find(IMAGE).inputs["imageName"].partition(":")[2] for name in ("a", "b")
-    ]
-    assert tags[0] == tags[1]
+def test_two_images_of_the_same_content_are_two_to_docker(up: Run) -> None:
+    for name in ("a", "b"):
+        context = up(lambda name=name: build(name=name)).find(IMAGE).inputs["build"]["context"]
+        assert f'LABEL "model-webservice.image.name"="{name}"' in Path(context, "Dockerfile").read_text().splitlines()
 
 
 def test_a_model_of_the_daemon_is_copied_in(preview: Run, daemon: FakeDaemon) -> None:

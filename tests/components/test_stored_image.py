@@ -2,8 +2,15 @@
 
 import pulumi
 
+from components import daemon as daemon_module
+from components.daemon import Daemon
 from components.stored_image import build_image
-from tests.components.engine import IMAGE, REMOTE_IMAGE, Run
+from tests.components.engine import IMAGE, REMOTE_IMAGE, FakeDaemon, Run
+
+
+def connect() -> Daemon:
+    """Return the daemon that the tests put in the real one's place."""
+    return daemon_module.connect()
 
 
 class Owner(pulumi.ComponentResource):
@@ -14,6 +21,7 @@ class Owner(pulumi.ComponentResource):
         built = build_image(
             "x",
             parent=self,
+            host=connect(),
             image_name="x:1",
             context=".staging/x",
             platform="linux/amd64",
@@ -46,3 +54,21 @@ def test_an_image_that_is_kept_is_not_removed(up: Run) -> None:
 
 def test_the_reference_is_known_in_a_preview(preview: Run) -> None:
     assert preview(Owner).find("test:index:Owner").outputs == {"reference": "x:1"}
+
+
+def test_an_image_that_is_gone_from_the_daemon_is_built_again_and_said(up: Run, daemon: FakeDaemon) -> None:
+    daemon.gone.add("x:1")
+    run = up(Owner)
+    assert daemon.built == [(".staging/x", "x:1")]
+    assert any("x:1 is gone" in line for line in run.log)
+
+
+def test_an_image_that_is_there_is_not_built_again(up: Run, daemon: FakeDaemon) -> None:
+    up(Owner)
+    assert daemon.built == []
+
+
+def test_a_preview_builds_nothing_again(preview: Run, daemon: FakeDaemon) -> None:
+    daemon.gone.add("x:1")
+    preview(Owner)
+    assert daemon.built == []

@@ -59,7 +59,11 @@ class Project:
         """Write the stack's settings, all of them."""
         values = {f"model-webservice:{key}": value for key, value in settings.items()}
         path = self.checkout / "stacks" / f"Pulumi.{self.stack.name}.yaml"
-        kept = [line for line in path.read_text().splitlines() if line.startswith("encryptionsalt")] if path.exists() else []
+        kept = (
+            [line for line in path.read_text().splitlines() if line.startswith("encryptionsalt")]
+            if path.exists()
+            else []
+        )
         path.write_text("\n".join([f"config: {json.dumps(values)}", *kept, ""]))
 
     def up(self, **options: object) -> Run:
@@ -85,7 +89,12 @@ class Project:
                     run.operations.setdefault(step.urn.split("::")[-1], []).append(operation)
 
         try:
-            action(on_event=watch, on_output=lambda text: setattr(run, "output", run.output + text + "\n"), color="never", **options)
+            action(
+                on_event=watch,
+                on_output=lambda text: setattr(run, "output", run.output + text + "\n"),
+                color="never",
+                **options,
+            )
         except automation.CommandError as error:
             run.failed = True
             run.output += str(error)

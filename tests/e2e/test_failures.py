@@ -82,7 +82,10 @@ BAD_SETTINGS = {
     "script without run": ({"executionScript": "without_run.py"}, ["without_run.py", "run()"]),
     "unreadable YAML": ({"condaFile": "broken.yml"}, ["broken.yml", "line"]),
     "unknown package": ({"condaFile": "unknown.yml"}, ["no-such-package-of-anyone"]),
-    "service name": ({"services": [{"name": "Has Capitals", "style": "image"}]}, ["Has Capitals", "3 to 32", "has-capitals"]),
+    "service name": (
+        {"services": [{"name": "Has Capitals", "style": "image"}]},
+        ["Has Capitals", "3 to 32", "has-capitals"],
+    ),
     "cpu of zero": ({"cpuCores": "0"}, ["cpuCores", "above 0"]),
     "memory below zero": ({"memoryGb": "-1"}, ["memoryGb", "above 0"]),
     "no style": ({"services": [{"name": SERVICE}]}, ["style", "modelFile, registeredModel, image"]),

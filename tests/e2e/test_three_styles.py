@@ -31,6 +31,10 @@ def image_of(client: docker.DockerClient, container: str) -> list[str]:
     return client.api.inspect_image(client.api.inspect_container(container)["Image"])["RootFS"]["Layers"]
 
 
+def differing(old: list[str], new: list[str]) -> list[int]:
+    return [index for index, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
+
+
 def test_the_preview_builds_nothing(project: Project, daemon: docker.DockerClient) -> None:
     before = {image.id for image in daemon.images.list()}
     run = project.preview()
@@ -114,8 +118,7 @@ def test_a_changed_script_replaces_one_image_and_one_container_of_each_service_t
     assert all("replace" in run.operations[name] for name in replaced | stored)
     for name in NAMES[1:]:
         now = image_of(daemon, name)
-        assert now[:-1] == layers[name][:-1]
-        assert now[-1] != layers[name][-1]
+        assert differing(layers[name], now) == [len(now) - 2], "the script's layer, below the empty one of the WORKDIR"
     assert len({tuple(answer) for answer in predictions(project).values()}) == 1
 
 
@@ -131,8 +134,8 @@ def test_a_changed_model_replaces_no_dependency_layer(project: Project, daemon: 
     containers = {name for name, done in run.operations.items() if name.endswith("-container") and "replace" in done}
     assert containers == {f"{name}-container" for name in NAMES}
     for name in NAMES:
-        changed = [index for index, (old, new) in enumerate(zip(layers[name], image_of(daemon, name), strict=True)) if old != new]
-        assert changed == [len(layers[name]) - 2], "only the model's layer, above the dependencies and below the script"
+        now = image_of(daemon, name)
+        assert differing(layers[name], now) == [len(now) - 3], "the model's layer alone, no dependency's"
 
 
 def test_a_removed_container_comes_back(project: Project, daemon: docker.DockerClient) -> None:
@@ -140,6 +143,16 @@ def test_a_removed_container_comes_back(project: Project, daemon: docker.DockerC
     run = project.up()
     assert not run.failed, run.output
     assert daemon.containers.get(NAMES[0]).status == "running"
+
+
+def test_a_removed_image_is_built_again(project: Project, daemon: docker.DockerClient) -> None:
+    image = project.services()[NAMES[0]]["image"]
+    daemon.containers.get(NAMES[0]).remove(force=True)
+    daemon.images.remove(image, force=True)
+    run = project.up()
+    assert not run.failed, run.output
+    assert daemon.images.get(image)
+    assert len({tuple(answer) for answer in predictions(project).values()}) == 1
 
 
 def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -> None:
