@@ -98,10 +98,7 @@ class Container(Resource):
                 api.start(container_id)
         except (APIError, OSError) as error:
             reason = getattr(error, "explanation", None) or error
-            hint = (
-                "; uploads into a readOnly container need a volume at that path" if "read-only" in str(reason) else ""
-            )
-            raise OperationError(f"container {name!r}, {step}: {reason}{hint}") from error
+            raise OperationError(f"container {name!r}, {step}: {reason}") from error
 
     def _settle(self, operation: Operation, container_id: str, given: Properties) -> Properties:
         """Wait for what was asked for, and read the outputs back."""

@@ -34,6 +34,8 @@ def problems(inputs: Mapping[str, Any]) -> dict[str, str]:
         Messages by property; an unknown value is not judged.
     """
     found: dict[str, str] = {}
+    if inputs.get("readOnly") is True and inputs.get("uploads"):
+        found["uploads"] = "Docker takes no uploads into a readOnly container: mount the files, or leave readOnly out"
     for name, value in inputs.items():
         if value is None or has_unknown(value):
             continue

@@ -27,6 +27,7 @@ from toolchain.docker_provider.values import UNKNOWN
         ({"volumes": [{"volumeName": "v"}]}, "containerPath or fromContainer"),
         ({"volumes": [{"hostPath": "data", "containerPath": "/d"}]}, "not absolute"),
         ({"mounts": [{"type": "nfs", "target": "/d"}]}, "bind, volume, tmpfs"),
+        ({"readOnly": True, "uploads": [{"file": "/x", "content": "a"}]}, "no uploads into a readOnly container"),
         ({"ports": [{"internal": 70000}]}, "0 to 65535"),
         ({"ports": [{"internal": 80, "protocol": "http"}]}, "tcp, udp, sctp"),
     ],
