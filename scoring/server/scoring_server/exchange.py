@@ -12,7 +12,8 @@ from .identity import identify
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .pool import Link
+    from .link import Link
+    from .parsing import RequestHead
 
 JSON_HEAD = b"Content-Type: application/json\r\n"
 _PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
@@ -45,10 +46,7 @@ _status_lines = StatusLines()
 
 
 class Exchange:
-    """A request as parsed, and the means to answer it.
-
-    `headers` are as sent; `fields` are the same by lower-case name, repeated ones joined with a comma.
-    """
+    """A request as parsed, and the means to answer it."""
 
     __slots__ = (
         "_sent",
@@ -72,23 +70,14 @@ class Exchange:
         "target",
     )
 
-    def __init__(
-        self,
-        connection: Connection,
-        method: str,
-        target: str,
-        headers: list[tuple[bytes, bytes]],
-        fields: dict[bytes, bytes],
-        http_version: str,
-        keep_alive: bool,
-    ) -> None:
+    def __init__(self, connection: Connection, head: RequestHead) -> None:
         self.connection = connection
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.fields = fields
-        self.http_version = http_version
-        self.keep_alive = keep_alive
+        self.method = head.method
+        self.target = head.target
+        self.headers = head.headers
+        self.fields = head.fields
+        self.http_version = head.http_version
+        self.keep_alive = head.keep_alive
         self.body = b""
         self.meta = b""
         self.attempts = 0
@@ -96,7 +85,7 @@ class Exchange:
         self.streaming = False
         self.finished = False
         self.started = time.perf_counter()
-        self.request_id, self.id_lines, self.id_error = identify(fields)
+        self.request_id, self.id_lines, self.id_error = identify(head.fields)
         self._sent = 0
         self._status = 0
 
