@@ -28,4 +28,7 @@ if __name__ == "__main__":
         sys.exit(problem)
     from toolchain.bootstrap import main
 
-    sys.exit(main(sys.argv[1:], os.environ))
+    try:
+        sys.exit(main(sys.argv[1:], os.environ))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -13,9 +13,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 from toolchain import apt
+from toolchain.arguments import parser
+from toolchain.cleaning import clean
 from toolchain.console import Console, standard
+from toolchain.environment import Setting
 from toolchain.layout import Layout, exclusive
 from toolchain.machine import Machine, run
 from toolchain.step import StepError, Unavailable, Way, first_that_works
@@ -23,14 +27,26 @@ from toolchain.step import StepError, Unavailable, Way, first_that_works
 PART = "packages"
 LOCK = "requirements.lock"
 STAMP = "model-webservice.json"
+TOLD = "MODEL_WEBSERVICE_PACKAGES"
+"""Carries the line about the packages from the Python that makes them to the one that has them."""
 PIP_SECONDS = 900.0
+RIVALS = {
+    "UV_DEFAULT_INDEX": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+    "UV_INDEX": ("UV_INDEX", "UV_EXTRA_INDEX_URL"),
+    "SSL_CERT_FILE": ("SSL_CERT_FILE",),
+}
+"""What uv is told of pip's settings, and the variables of the user's that win over it."""
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:  # noqa: RET503  it ends in another program
     """Make the virtual environment if need be, then go on in its Python; returns only when that fails."""
+    options = parser().parse_args(arguments)
     console = standard(environ)
     machine = Machine.from_environ(environ)
     layout = machine.layout
+    if options.verb == "clean":
+        clean(layout, console)
+        return 0
     try:
         with exclusive(layout.folder):
             text, made = ensure(machine, console)
@@ -38,7 +54,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:  # noqa: 
         console.error(str(error))
         return 1
     # The next Python prints the line, in its place among the others.
-    told = {"MODEL_WEBSERVICE_PACKAGES": f"{'made' if made else 'found'} {text}"}
+    told = {TOLD: f"{'made' if made else 'found'} {text}"}
     sys.stdout.flush()
     os.chdir(layout.project)
     os.execve(layout.python, [str(layout.python), "-m", "toolchain.cli", *arguments], {**environ, **told})  # noqa: S606
@@ -64,17 +80,17 @@ def ensure(machine: Machine, console: Console) -> tuple[str, bool]:
         if not fits(layout, wanted["python"]):
             make_venv(machine)
         try:
-            settings = uv_settings(pip_configuration(layout, machine.environ), machine.environ)
+            told = uv_settings(pip_configuration(layout, machine.environ), machine.environ)
             install_uv(layout, lock, machine.environ)
             say("installing the locked packages")
-            install_packages(layout, {**machine.environ, **settings})
+            install_packages(layout, {**machine.environ, **told})
         except Unavailable as error:
             raise StepError(
                 PART,
                 [(f"to install what {LOCK} pins into {layout.venv}", str(error))],
                 "Let pip reach a package index ('pip config list', PIP_INDEX_URL, HTTPS_PROXY), then run again.",
             ) from None
-    (layout.venv / STAMP).write_text(json.dumps({**wanted, "settings": public(settings)}))
+    (layout.venv / STAMP).write_text(json.dumps({**wanted, "settings": public(told)}))
     return text, True
 
 
@@ -83,7 +99,7 @@ def this_python() -> str:
     return f"{platform.python_version()} {os.path.realpath(sys.base_prefix)}"
 
 
-def read_stamp(path: Path) -> dict[str, str]:
+def read_stamp(path: Path) -> dict[str, Any]:
     """What a virtual environment was made from, as far as it is known."""
     try:
         stamp = json.loads(path.read_text())
@@ -204,14 +220,17 @@ def uv_settings(pip: Mapping[str, str], environ: Mapping[str, str]) -> dict[str,
         "UV_INDEX": " ".join(pip.get("extra-index-url", "").split()),
         "SSL_CERT_FILE": pip.get("cert", ""),
     }
-    rivals = {"UV_DEFAULT_INDEX": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"), "UV_INDEX": ("UV_INDEX", "UV_EXTRA_INDEX_URL")}
     return {
-        name: value
-        for name, value in wanted.items()
-        if value and not any(environ.get(rival) for rival in rivals.get(name, (name,)))
+        name: value for name, value in wanted.items() if value and not any(environ.get(rival) for rival in RIVALS[name])
     }
 
 
-def public(settings: Mapping[str, str]) -> dict[str, str]:
+def settings(layout: Layout) -> tuple[Setting, ...]:
+    """What uv was told for this virtual environment, for its later uses: images' packages come from the same index."""
+    told = read_stamp(layout.venv / STAMP).get("settings", {})
+    return tuple(Setting(name, told[name], rivals) for name, rivals in RIVALS.items() if name in told)
+
+
+def public(told: Mapping[str, str]) -> dict[str, str]:
     """The settings that may be written to a file: an index with a user's name or password in its address may not."""
-    return {name: value for name, value in settings.items() if "@" not in value}
+    return {name: value for name, value in told.items() if "@" not in value}

@@ -17,7 +17,6 @@ from docker.tls import TLSConfig
 
 from toolchain import apt
 from toolchain.console import Console
-from toolchain.docker_provider.build_client import choose_client
 from toolchain.docker_provider.endpoint import DEFAULT_HOST, Endpoint, resolve
 from toolchain.environment import Setting
 from toolchain.machine import Machine, last_lines, run
@@ -225,9 +224,7 @@ def settings(endpoint: Endpoint) -> tuple[Setting, ...]:
     """What makes every tool speak to the daemon of a Docker context; the vendor's plugin knows DOCKER_HOST alone."""
     if endpoint.source == "DOCKER_HOST" or endpoint.host == DEFAULT_HOST:
         return ()
-    return tuple(Setting(name, value, ("DOCKER_HOST",)) for name, value in endpoint.environment().items())
-
-
-def builder_missing(machine: Machine) -> bool:
-    """Whether the stand-in, which builds with Docker's command line, lacks one that builds with BuildKit."""
-    return choose_client(machine.environ.get("PATH", "")) is None
+    found = endpoint.environment()
+    # The address last, as the others would take it for the user's.
+    names = sorted(found, key="DOCKER_HOST".__eq__)
+    return tuple(Setting(name, found[name], ("DOCKER_HOST",)) for name in names)

@@ -19,12 +19,19 @@ class Setting:
     Attributes:
         name: its name.
         value: its value; never a secret, as it is written to a file.
-        unless: variables of the user's that take its place when one of them is set, be it to nothing.
+        unless: variables of the user's that take its place when one of them is set to something.
+        unless_set: those that do so even when set to nothing, as an empty passphrase is one.
     """
 
     name: str
     value: str
     unless: tuple[str, ...] = ()
+    unless_set: tuple[str, ...] = ()
+
+    def wanted(self, environ: Mapping[str, str]) -> bool:
+        """Whether none of the user's variables takes its place."""
+        given = any(environ.get(name) for name in self.unless)
+        return not given and not any(name in environ for name in self.unless_set)
 
 
 def resolved(environ: Mapping[str, str], layout: Layout, settings: Iterable[Setting]) -> dict[str, str]:
@@ -38,7 +45,7 @@ def resolved(environ: Mapping[str, str], layout: Layout, settings: Iterable[Sett
     result = dict(environ)
     own = []
     for setting in settings:
-        if not any(name in result for name in setting.unless):
+        if setting.wanted(result):
             result[setting.name] = setting.value
             own.append(setting.name)
     result[OWN_NAMES] = " ".join(own)
@@ -62,7 +69,8 @@ def text_of(layout: Layout, settings: Iterable[Setting]) -> str:
     for setting in settings:
         listed = f'{OWN_NAMES}="${{{OWN_NAMES}:+${OWN_NAMES} }}{setting.name}"'
         do = f"export {setting.name}={shlex.quote(setting.value)}; {listed}"
-        given = "".join(f"${{{name}+set}}" for name in setting.unless)
+        given = "".join(f"${{{name}:+set}}" for name in setting.unless)
+        given += "".join(f"${{{name}+set}}" for name in setting.unless_set)
         lines.append(f'if [ -z "{given}" ]; then {do}; fi' if given else do)
     lines += [
         f"export {OWN_NAMES}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import yaml
 
-from toolchain import base_image, daemon, engine, environment, model, plugin, state
+from toolchain import base_image, bootstrap, daemon, engine, environment, model, plugin, state
 from toolchain.console import Console
 from toolchain.environment import Setting
 from toolchain.layout import exclusive
@@ -18,8 +18,6 @@ from toolchain.machine import Machine
 from toolchain.step import StepError, Unavailable
 
 STATE_PART = "state"
-ALL = frozenset({"base image", "model"})
-"""The parts that can be done without."""
 FAILURES = (StepError, Unavailable, OSError)
 T = TypeVar("T")
 
@@ -43,14 +41,14 @@ class Setup:
     own_passphrase: bool
 
 
-def ensure(machine: Machine, console: Console, optional: Collection[str] = ALL, *, refresh: bool = False) -> Setup:
+def ensure(machine: Machine, console: Console, *, refresh: bool = False, deploying: bool = True) -> Setup:
     """Find or make all parts, those that do not need each other at the same time.
 
     Args:
         machine: this machine.
         console: where each part is told.
-        optional: which of the parts that can be done without are wanted.
         refresh: whether to look again for what was out of reach earlier.
+        deploying: whether the parts are wanted that only a deployment needs, and the file to source.
 
     Raises:
         SetupError: a part is missing.
@@ -67,11 +65,11 @@ def ensure(machine: Machine, console: Console, optional: Collection[str] = ALL, 
 
     def containers() -> tuple[Setting, ...]:
         found = daemon.ensure(machine, console)
-        image = base_image.ensure(machine, found, console, refresh=refresh) if "base image" in optional else ""
+        image = base_image.ensure(machine, found, console, refresh=refresh) if deploying else ""
         return (*daemon.settings(found.endpoint), *base_image.settings(image))
 
     def trained() -> tuple[Setting, ...]:
-        if "model" in optional:
+        if deploying:
             model.ensure(machine, console)
         return ()
 
@@ -83,9 +81,10 @@ def ensure(machine: Machine, console: Console, optional: Collection[str] = ALL, 
             raise SetupError
         command, of_pulumi = first.result()
         of_others = [setting for other in others for setting in other.result()]
-        settings = (*state.settings(machine.layout, login), *of_pulumi, *of_others)
+        settings = (*state.settings(machine.layout, login), *of_pulumi, *of_others, *bootstrap.settings(machine.layout))
         settings = (*settings, Setting("PULUMI_SKIP_UPDATE_CHECK", "true", ("PULUMI_SKIP_UPDATE_CHECK",)))
-        environment.write(machine.layout, settings)
+        if deploying:
+            environment.write(machine.layout, settings)
         own = not login and not any(name in machine.environ for name in state.PASSPHRASES)
         tell_state(machine, login, own, console)
     return Setup(command, environment.resolved(machine.environ, machine.layout, settings), own)

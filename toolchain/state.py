@@ -80,7 +80,7 @@ def settings(layout: Layout, login: Login | None) -> tuple[Setting, ...]:
         return ()
     return (
         # Before the address, which would read as the user's from there on.
-        Setting("PULUMI_CONFIG_PASSPHRASE_FILE", str(layout.passphrase), (*PASSPHRASES, *LOGINS)),
+        Setting("PULUMI_CONFIG_PASSPHRASE_FILE", str(layout.passphrase), LOGINS, PASSPHRASES),
         # Pulumi reads the address as a URL: a space or a letter that is not ASCII has to be escaped.
         Setting("PULUMI_BACKEND_URL", layout.project.as_uri(), LOGINS),
     )
