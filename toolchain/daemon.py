@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ PART = "daemon"
 ANSWER_SECONDS = 5
 START_SECONDS = 60.0
 POLL_SECONDS = 0.1
+FIRST_API = "1.41"
 SYSTEMD = Path("/run/systemd/system")
 PACKAGES = ("docker.io", "iptables", "ca-certificates")
 # Newer Debians have the command line and its builder in packages of their own.
@@ -40,20 +42,22 @@ class Daemon:
         endpoint: its address.
         version: its version.
         architecture: the processor as Docker names it.
+        api: the version of its interface.
     """
 
     endpoint: Endpoint
     version: str
     architecture: str
+    api: str = FIRST_API
 
     def client(self, timeout: int = 60) -> docker.DockerClient:
         """A connection to it; `timeout` in seconds."""
-        return connect(self.endpoint, timeout)
+        return connect(self.endpoint, timeout, self.api)
 
 
-def connect(endpoint: Endpoint, timeout: int) -> docker.DockerClient:
+def connect(endpoint: Endpoint, timeout: int, api: str) -> docker.DockerClient:
     """Prepare a connection; `ssh://` by the user's own ssh."""
-    options: dict[str, Any] = {"base_url": endpoint.host, "timeout": timeout}
+    options: dict[str, Any] = {"base_url": endpoint.host, "timeout": timeout, "version": api}
     if endpoint.certificates:
         folder = endpoint.certificates
         options["tls"] = TLSConfig(
@@ -71,11 +75,21 @@ def ask(endpoint: Endpoint) -> Daemon:
         Unavailable: it does not answer, or refuses.
     """
     try:
-        with contextlib.closing(connect(endpoint, ANSWER_SECONDS)) as client:
-            answer = client.version()
+        _touch(endpoint.host)
+        with contextlib.closing(connect(endpoint, ANSWER_SECONDS, FIRST_API)) as client:
+            # The one question that every daemon answers, whatever version of the interface it is asked in.
+            answer = client.version(api_version=False)
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as error:
         raise Unavailable(reason(error)) from None
-    return Daemon(endpoint, str(answer["Version"]), str(answer["Arch"]))
+    return Daemon(endpoint, str(answer["Version"]), str(answer["Arch"]), str(answer["ApiVersion"]))
+
+
+def _touch(host: str) -> None:
+    # The docker package leaves a socket open when it cannot connect, and hides the cause below its own errors.
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.settimeout(ANSWER_SECONDS)
+            trial.connect(host.removeprefix("unix://"))
 
 
 def reason(error: BaseException) -> str:

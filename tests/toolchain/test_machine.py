@@ -60,7 +60,7 @@ def server() -> Iterator[str]:
             self.send_response(200 if self.path == "/there" else 403)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *words: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:

@@ -88,10 +88,10 @@ def test_the_stand_in_is_installed_for_the_project_and_never_for_the_user(tmp_pa
     first = plugin.ensure(machine, engine, Console(said, {}))
     again = plugin.ensure(machine, engine, Console(said, {}))
     assert first == again == Plugin(folder.pulumi_home, stand_in=True)
+    stand_in = f"docker {VERSION}, the project's stand-in"
     assert said.getvalue().splitlines()[1:] == [
-        f"plugin         made: docker {VERSION}, the project's stand-in, as the vendor's is out of reach, "
-        f"{installed(folder.pulumi_home)}",
-        f"plugin         found: docker {VERSION}, the project's stand-in, {installed(folder.pulumi_home)}",
+        f"plugin         made: {stand_in}, as the vendor's is out of reach, {installed(folder.pulumi_home)}",
+        f"plugin         found: {stand_in}, {installed(folder.pulumi_home)}",
     ]
     assert list((home / ".pulumi").rglob("*")) == []
     listed = subprocess.run(

@@ -34,7 +34,7 @@ def log_in(folder: Path, current: str) -> None:
         ({"PULUMI_ACCESS_TOKEN": "pul-secret"}, {}, "", ("Pulumi Cloud", "PULUMI_ACCESS_TOKEN", ".pulumi")),
         ({}, {}, "https://company", ("https://company", "Pulumi.yaml", ".pulumi")),
         ({}, {".pulumi": "https://own"}, "", ("https://own", "credentials.json", ".pulumi")),
-        ({"PULUMI_BACKEND_URL": "s3://b"}, {".pulumi": "https://own"}, "https://c", ("s3://b", "PULUMI_BACKEND_URL", ".pulumi")),
+        ({"PULUMI_BACKEND_URL": "s3://b"}, {".pulumi": "a://b"}, "c://d", ("s3://b", "PULUMI_BACKEND_URL", ".pulumi")),
         ({"PULUMI_HOME": "{}/other"}, {".pulumi": "https://own"}, "", None),
         ({"PULUMI_HOME": "{}/other"}, {"other": "https://o"}, "", ("https://o", "credentials.json", "other")),
         ({"PULUMI_CREDENTIALS_PATH": "{}/cred"}, {"cred": "https://c"}, "", ("https://c", "credentials.json", "cred")),

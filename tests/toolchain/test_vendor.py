@@ -27,8 +27,8 @@ def release(names: dict[str, str]) -> bytes:
 
 
 FILES = {
-    "/good": release({"pulumi/pulumi": "#!/bin/sh\necho v3.250.0\n", "pulumi/pulumi-language-python": "x", "pulumi/LICENSE": ""}),
-    "/hostile": release({"pulumi/pulumi": "#!/bin/sh\n", "../pulumi-evil": "x", "/tmp/pulumi-evil": "x", "pulumi/../../pulumi-evil": "x"}),
+    "/good": release({"pulumi/pulumi": "#!/bin/sh\n", "pulumi/pulumi-language-python": "x", "pulumi/LICENSE": ""}),
+    "/hostile": release(dict.fromkeys(["pulumi/pulumi", "../pulumi-1", "/tmp/pulumi-2", "pulumi/../../pulumi-3"], "x")),
     "/empty": release({"pulumi/README": ""}),
     "/page": b"<html>You shall not pass</html>",
 }  # fmt: skip
@@ -44,7 +44,7 @@ def server() -> Iterator[str]:
             self.end_headers()
             self.wfile.write((found or b"")[: 50 if self.path.endswith("-cut") else None])
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *words: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
@@ -104,8 +104,9 @@ def test_an_archive_writes_nowhere_else(server: str, tmp_path: Path) -> None:
     archive = tmp_path / "archive"
     vendor.download(f"{server}/hostile", archive, lambda _: None)
     vendor.unpack(archive, target)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"archive", "pulumi", "pulumi-evil"}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"archive", "pulumi", "pulumi-3"}
     assert {path.parent for path in tmp_path.rglob("pulumi*")} == {target}
+    assert not Path("/tmp/pulumi-2").exists()
 
 
 def test_addresses() -> None:

@@ -1,0 +1,137 @@
+"""Which daemon is taken, and starting one for real."""
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.toolchain.machines import ChosenMachine
+from toolchain import daemon
+from toolchain.console import Console
+from toolchain.daemon import ask, fix_for, settings, spawn, wait, ways
+from toolchain.docker_provider.endpoint import DEFAULT_HOST, Endpoint
+from toolchain.environment import resolved
+from toolchain.layout import Layout
+from toolchain.machine import Machine
+from toolchain.step import StepError, Unavailable
+
+DEFAULT = Endpoint(DEFAULT_HOST, "Docker's default")
+NAMED = Endpoint("tcp://127.0.0.1:9", "DOCKER_HOST")
+APT = {"apt-get": "/usr/bin/apt-get"}
+BOTH = {**APT, "dockerd": "/usr/sbin/dockerd"}
+
+
+@pytest.mark.parametrize(
+    ("machine", "endpoint", "possible"),
+    [
+        (ChosenMachine(programs=BOTH, root=True), DEFAULT, ["running", "start", "install"]),
+        (ChosenMachine(programs=APT, root=True), DEFAULT, ["running", "install"]),
+        (ChosenMachine(root=True), DEFAULT, ["running"]),
+        (ChosenMachine(programs=BOTH), DEFAULT, ["running"]),
+        (ChosenMachine(programs=BOTH, root=True), NAMED, ["running"]),
+        (
+            ChosenMachine(programs=BOTH, root=True),
+            Endpoint(DEFAULT_HOST, "DOCKER_HOST"),
+            ["running", "start", "install"],
+        ),
+    ],
+)
+def test_a_daemon_is_started_only_in_place_of_the_default_one(
+    machine: Machine, endpoint: Endpoint, possible: list[str]
+) -> None:
+    assert [way.name for way in ways(machine, endpoint) if not way.obstacle] == possible
+
+
+@pytest.mark.parametrize(
+    ("machine", "endpoint", "fix"),
+    [
+        (ChosenMachine(), NAMED, "Start that daemon, or change what names it: DOCKER_HOST."),
+        (ChosenMachine(files=frozenset({"/var/run/docker.sock"})), DEFAULT, "usermod -aG docker"),
+        (ChosenMachine(), DEFAULT, "Install Docker"),
+    ],
+)
+def test_the_fix_suits_the_cause(machine: Machine, endpoint: Endpoint, fix: str) -> None:
+    assert fix in fix_for(machine, endpoint)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "expected"),
+    [
+        (DEFAULT, {}),
+        (NAMED, {}),
+        (Endpoint("ssh://far", "the context in use"), {"DOCKER_HOST": "ssh://far"}),
+        (
+            Endpoint("tcp://far:2376", "DOCKER_CONTEXT", Path("/certificates")),
+            {"DOCKER_HOST": "tcp://far:2376", "DOCKER_CERT_PATH": "/certificates", "DOCKER_TLS_VERIFY": "1"},
+        ),
+    ],
+)
+def test_the_daemon_of_a_context_is_named_to_every_tool(endpoint: Endpoint, expected: dict[str, str]) -> None:
+    found = resolved({}, ChosenMachine().layout, settings(endpoint))
+    assert {name: value for name, value in found.items() if name.startswith("DOCKER_")} == expected
+
+
+def test_a_daemon_that_does_not_answer_is_an_error_with_the_reason(tmp_path: Path) -> None:
+    machine = Machine({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, Layout(tmp_path, tmp_path))
+    with pytest.raises(StepError) as error:
+        daemon.ensure(machine, Console(io.StringIO(), {}))
+    assert f"tried unix://{tmp_path}/none.sock (DOCKER_HOST): no such socket" in str(error.value)
+    assert "tried to start dockerd: the daemon was named by DOCKER_HOST" in str(error.value)
+
+
+def test_a_context_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
+    environ = {"DOCKER_CONTEXT": "nowhere", "DOCKER_CONFIG": str(tmp_path)}
+    with pytest.raises(StepError, match="nowhere"):
+        daemon.ensure(Machine(environ, Layout(tmp_path, tmp_path)), Console(io.StringIO(), {}))
+
+
+def test_a_closed_port_is_refused() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(Unavailable, match="refused"):
+        ask(Endpoint(f"tcp://127.0.0.1:{port}", "test"))
+
+
+def test_the_end_of_the_log_says_why_a_daemon_did_not_start(tmp_path: Path) -> None:
+    log = tmp_path / "new" / "dockerd.log"
+    program = "import sys; print('one'); print('failed to mount', file=sys.stderr); sys.exit(4)"
+    process = spawn([sys.executable, "-c", program], os.environ, log)
+    with pytest.raises(Unavailable, match=r"ended with code 4; the end of .*dockerd\.log: .*failed to mount"):
+        wait(process, Endpoint(f"unix://{tmp_path}/docker.sock", "test"), log)
+
+
+@pytest.fixture
+def dockerd_folder() -> Iterator[Path]:
+    # A socket's path has a limit of about a hundred characters.
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.e2e
+def test_a_daemon_is_started_answers_and_is_in_a_session_of_its_own(dockerd_folder: Path) -> None:
+    dockerd = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert dockerd
+    endpoint = Endpoint(f"unix://{dockerd_folder}/docker.sock", "test")
+    folders = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
+    options = [f"--{name}={dockerd_folder / place}" for name, place in folders.items()]
+    network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
+    log = dockerd_folder / "dockerd.log"
+    process = spawn([dockerd, "--host", endpoint.host, *options, *network], os.environ, log)
+    try:
+        found = wait(process, endpoint, log)
+        assert os.getsid(process.pid) == process.pid
+        with contextlib.closing(found.client()) as client:
+            assert client.images.list() == []
+            assert found.version == client.version()["Version"]
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+    assert "Daemon has completed initialization" in log.read_text()
