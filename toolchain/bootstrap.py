@@ -80,7 +80,7 @@ def ensure(machine: Machine, console: Console) -> tuple[str, bool]:
         if not fits(layout, wanted["python"]):
             make_venv(machine)
         try:
-            told = uv_settings(pip_configuration(layout, machine.environ), machine.environ)
+            told = told_by_pip(machine)
             install_uv(layout, lock, machine.environ)
             say("installing the locked packages")
             install_packages(layout, {**machine.environ, **told})
@@ -193,6 +193,15 @@ def install_packages(layout: Layout, environ: Mapping[str, str]) -> None:
         environ=environ,
         timeout=PIP_SECONDS,
     )
+
+
+def told_by_pip(machine: Machine) -> dict[str, str]:
+    """What uv has to be told on this machine; may hold a password of the package index.
+
+    Raises:
+        Unavailable: pip does not say.
+    """
+    return uv_settings(pip_configuration(machine.layout, machine.environ), machine.environ)
 
 
 def pip_configuration(layout: Layout, environ: Mapping[str, str]) -> dict[str, str]:

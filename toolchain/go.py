@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from toolchain.bootstrap import told_by_pip
 from toolchain.console import Say
 from toolchain.layout import Layout
 from toolchain.machine import Machine, dotted, last_lines, run, version_in
@@ -121,7 +122,7 @@ def install_package(machine: Machine) -> Go:
         options = ("--quiet", "--link-mode=copy", "--no-cache", "--require-hashes", "-r", layout.project / LOCK)
         run(
             [uv, "pip", "install", "--python", layout.python, "--target", target, *options],
-            environ=machine.environ,
+            environ={**machine.environ, **told_by_pip(machine)},
             timeout=INSTALL_SECONDS,
         )
         (target / "go").rename(folder / "go")
