@@ -85,17 +85,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The workers load the script while this process loads the rest of itself.
     processes = [launcher.start() for _ in range(settings.worker_count)]
     from . import server
+    from .keys import Keys
+    from .tls import Certificate
 
     ports = [settings.port] + ([settings.health_port] if settings.health_port not in (0, settings.port) else [])
     try:
+        access = server.Access(Keys(settings.keys_file), Certificate.from_settings(settings))
         sockets = [server.listen(settings.host, port) for port in ports]
-    except OSError as error:
-        print(error.strerror, file=sys.stderr)
+    except (OSError, SettingsError) as error:
+        print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
         for process in processes:
             process.kill()
         launcher.close()
-        return USAGE_ERROR
-    return server.run(settings, launcher, processes, sockets)
+        return CONFIGURATION_ERROR if isinstance(error, SettingsError) else USAGE_ERROR
+    return server.run(settings, launcher, processes, sockets, access)
 
 
 if __name__ == "__main__":

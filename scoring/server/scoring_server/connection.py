@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from .exchange import Exchange
+from .keys import CHALLENGE, UNAUTHORIZED
 from .parsing import RequestHead, RequestParser
 
 if TYPE_CHECKING:
@@ -106,7 +107,9 @@ class Connection(asyncio.Protocol):
     def request_head(self, head: RequestHead) -> None:
         exchange = self._reading = Exchange(self, head)
         size = head.length
-        if self._within_limits(exchange, size, size) and head.fields.get(b"expect", b"").lower() == b"100-continue":
+        if not self.service.admits(exchange):
+            self._reject(exchange, 401, UNAUTHORIZED, CHALLENGE)
+        elif self._within_limits(exchange, size, size) and head.fields.get(b"expect", b"").lower() == b"100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def request_body(self, data: bytes) -> None:

@@ -8,7 +8,6 @@ ending in CRLF.
 
 from __future__ import annotations
 
-import enum
 import mmap
 import os
 import socket
@@ -23,8 +22,8 @@ _COUNTER = struct.Struct("<Q")
 READ_SIZE = 256 * 1024
 
 
-class Kind(enum.IntEnum):
-    """What a reply frame holds."""
+class Kind:
+    """What a reply frame holds. Plain numbers: an enum's cost more than all else that is done with a frame."""
 
     READY = 1  # head: JSON object with what the front needs to know of the script
     RESULT = 2  # a whole answer
@@ -33,8 +32,8 @@ class Kind(enum.IntEnum):
     END = 5
 
 
-class Flag(enum.IntFlag):
-    """Properties of a reply."""
+class Flag:
+    """Properties of a reply, to be added up."""
 
     RUN_FAILED = 1
     TIMED = 2  # run() returned, and its time counts

@@ -7,16 +7,20 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 import sys
+from typing import NamedTuple
 
 import uvloop
 
 from . import logs
 from .connection import Connection
+from .keys import Keys
 from .pool import Pool
 from .processes import Launcher, WorkerProcess
 from .service import Service
 from .settings import Settings
+from .tls import Certificate
 
 logger = logging.getLogger(logs.LOGGER)
 
@@ -38,17 +42,27 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+class Access(NamedTuple):
+    """Who may call, and how the connection is secured."""
+
+    keys: Keys
+    certificate: Certificate | None
+
+
 class Listener:
     """A listening socket that can stop without losing what has connected already."""
 
-    def __init__(self, sock: socket.socket, service: Service) -> None:
+    def __init__(self, sock: socket.socket, service: Service, context: ssl.SSLContext | None) -> None:
         self._socket = sock
+        self._context = context
         self._service = service
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self._service), sock=self._socket.dup())
+        self._server = await loop.create_server(
+            lambda: Connection(self._service), sock=self._socket.dup(), ssl=self._context
+        )
 
     async def stop(self) -> None:
         """Accept what waits in the backlog, then no more."""
@@ -61,12 +75,16 @@ class Listener:
             except OSError:
                 break
             client.setblocking(False)
-            await loop.connect_accepted_socket(lambda: Connection(self._service), client)
+            await loop.connect_accepted_socket(lambda: Connection(self._service), client, ssl=self._context)
         self._socket.close()
 
 
 async def serve(
-    settings: Settings, launcher: Launcher, processes: list[WorkerProcess], sockets: list[socket.socket]
+    settings: Settings,
+    launcher: Launcher,
+    processes: list[WorkerProcess],
+    sockets: list[socket.socket],
+    access: Access,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed."""
     loop = asyncio.get_running_loop()
@@ -76,8 +94,9 @@ async def serve(
     through_logging = logs.configure(settings) is not None
     pool = Pool(settings, launcher, processes)
     access_log = logs.AccessLog(loop, through_logging=through_logging)
-    service = Service(settings, pool, access_log)
-    listeners = [Listener(sock, service) for sock in sockets]
+    service = Service(settings, pool, access_log, access.keys)
+    context = access.certificate.context if access.certificate else None
+    listeners = [Listener(sock, service, context) for sock in sockets]
     await pool.start()
     for listener in listeners:
         await listener.start()
@@ -125,11 +144,17 @@ def _close_idle(service: Service) -> None:
         connection.close_if_idle()
 
 
-def run(settings: Settings, launcher: Launcher, processes: list[WorkerProcess], sockets: list[socket.socket]) -> int:
+def run(
+    settings: Settings,
+    launcher: Launcher,
+    processes: list[WorkerProcess],
+    sockets: list[socket.socket],
+    access: Access,
+) -> int:
     """Run `serve` on uvloop."""
     loop = uvloop.new_event_loop()
     try:
-        return loop.run_until_complete(serve(settings, launcher, processes, sockets))
+        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access))
     finally:
         sys.stdout.flush()
         loop.close()

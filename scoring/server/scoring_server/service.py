@@ -12,6 +12,7 @@ from . import __version__, swagger
 from .connection import Connection
 from .cors import Cors
 from .exchange import JSON_HEAD, Exchange
+from .keys import Keys
 from .logs import AccessLog
 from .pool import Pool
 from .settings import Settings
@@ -31,9 +32,10 @@ _SWEEP_S = 1.0
 class Service:
     """Answers requests; what takes the script goes to the pool."""
 
-    def __init__(self, settings: Settings, pool: Pool, access_log: AccessLog) -> None:
+    def __init__(self, settings: Settings, pool: Pool, access_log: AccessLog, keys: Keys) -> None:
         self.loop = asyncio.get_running_loop()
         self.pool = pool
+        self.keys = keys
         self.cors = Cors(settings.cors_origins)
         self.version_line = (
             f"x-ms-server-version: azmlinfsrv/{__version__}\r\n".encode() if settings.server_version_header else b""
@@ -70,6 +72,10 @@ class Service:
         self._swagger = {version: json.dumps(document).encode() for version, document in description["swagger"].items()}
 
     # requests
+
+    def admits(self, exchange: Exchange) -> bool:
+        """Whether the caller may go on. Health checks need no key; a preflight cannot have one."""
+        return self._has_key(exchange) or exchange.method == "OPTIONS" or self._is_health_check(exchange)
 
     def handle(self, exchange: Exchange) -> None:
         """Answer `exchange`, now or when the script is through."""
@@ -113,7 +119,9 @@ class Service:
             exchange.error(503, NOT_READY, RETRY)
             return
         method = exchange.method
-        if self._style != "raw" and method not in ("GET", "POST"):
+        # A preflight without a key must not reach the script.
+        open_to_script = self._style == "raw" and (method != "OPTIONS" or self._has_key(exchange))
+        if not open_to_script and method not in ("GET", "POST"):
             if method == "OPTIONS":
                 exchange.respond(200, _HTML, b"")
             else:
@@ -124,9 +132,15 @@ class Service:
         if not self.pool.submit(exchange):
             exchange.error(503, BUSY, RETRY)
 
+    def _is_health_check(self, exchange: Exchange) -> bool:
+        return exchange.target in self._health_paths and exchange.method in ("GET", "HEAD")
+
+    def _has_key(self, exchange: Exchange) -> bool:
+        return self.keys.allow(exchange.fields.get(b"authorization", b""))
+
     def finished(self, exchange: Exchange, status: int, size: str) -> None:
         """Account for an answered request."""
-        if exchange.target not in self._health_paths or exchange.method not in ("GET", "HEAD"):
+        if not self._is_health_check(exchange):
             milliseconds = (time.perf_counter() - exchange.started) * 1000
             self._access_log.write(exchange.method, exchange.target, status, milliseconds, size)
 

@@ -48,6 +48,9 @@ class Settings:
     max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
     read_timeout_s: float = 30.0  # SCORING_READ_TIMEOUT: for a request's head, and for silence within a body
     keep_alive_s: float = 75.0  # SCORING_KEEP_ALIVE: an idle connection's life
+    keys_file: str = ""  # SCORING_KEYS_FILE: one key a line; empty: no key is asked for
+    tls_certificate: str = ""  # SCORING_TLS_CERTIFICATE, a PEM file with the chain
+    tls_key: str = ""  # SCORING_TLS_KEY, a PEM file
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
     unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
 
@@ -195,6 +198,9 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_MAX_CONNECTIONS": ("max_connections", _integer(1, 1_000_000)),
     "SCORING_READ_TIMEOUT": ("read_timeout_s", _seconds),
     "SCORING_KEEP_ALIVE": ("keep_alive_s", _seconds),
+    "SCORING_KEYS_FILE": ("keys_file", _text),
+    "SCORING_TLS_CERTIFICATE": ("tls_certificate", _text),
+    "SCORING_TLS_KEY": ("tls_key", _text),
     "SCORING_DRAIN": ("drain_s", _seconds),
 }
 # Known to Azure ML's server and without meaning here.

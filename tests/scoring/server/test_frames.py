@@ -8,7 +8,7 @@ from scoring_server.frames import REQUEST, Kind, Progress, Reply, ReplyReader, R
 
 REPLIES = st.builds(
     Reply,
-    st.sampled_from(Kind).map(int),
+    st.sampled_from([Kind.RESULT, Kind.START, Kind.CHUNK, Kind.END]),
     st.integers(0, 7),
     st.integers(0, 999),
     st.integers(0, 2**64 - 1),

@@ -1,0 +1,78 @@
+"""Access by key: ``Authorization: Bearer <key>``, with the keys in a file, one a line.
+
+Two keys let callers change over from one to the other. The file is read again when it changes, without a restart.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+import time
+
+from .logs import LOGGER
+from .settings import SettingsError
+
+logger = logging.getLogger(LOGGER)
+
+UNAUTHORIZED = "A valid key is required: send the header Authorization: Bearer <key>."
+CHALLENGE = b"WWW-Authenticate: Bearer\r\n"
+_CHECK_S = 1.0
+
+
+def read_keys(path: str) -> list[bytes]:
+    """The keys in a file. Raises SettingsError without any."""
+    try:
+        with open(path, "rb") as file:
+            keys = [line.strip() for line in file if line.strip()]
+    except OSError as error:
+        raise SettingsError(f"SCORING_KEYS_FILE is {path!r}, which cannot be read: {error.strerror}.") from None
+    if not keys:
+        raise SettingsError(f"SCORING_KEYS_FILE is {path!r}, which is empty. Write one or two keys in it, one a line.")
+    return keys
+
+
+class Keys:
+    """The keys that are valid now. Without a file, every caller is let in."""
+
+    def __init__(self, path: str) -> None:
+        self.required = bool(path)
+        self._path = path
+        self._version = _version(path) if path else None
+        self._keys = read_keys(path) if path else []
+        self._checked = time.monotonic()
+
+    def allow(self, authorization: bytes) -> bool:
+        """Whether the value of an Authorization header holds a valid key. The time taken tells nothing of the keys."""
+        if not self.required:
+            return True
+        self._refresh()
+        scheme, _, given = authorization.partition(b" ")
+        given = given.strip()
+        matches = [hmac.compare_digest(given, key) for key in self._keys]
+        return scheme.lower() == b"bearer" and any(matches)
+
+    def _refresh(self) -> None:
+        """Read the file again if it has changed; look once a second at most. A file gone wrong changes nothing."""
+        now = time.monotonic()
+        if now - self._checked < _CHECK_S:
+            return
+        self._checked = now
+        version = _version(self._path)
+        if version == self._version:
+            return
+        try:
+            self._keys = read_keys(self._path)
+        except SettingsError as error:
+            logger.error("The keys stay as they were: %s", error)
+        else:
+            logger.info("The keys were read again")
+        self._version = version
+
+
+def _version(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size

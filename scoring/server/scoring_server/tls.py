@@ -1,0 +1,71 @@
+"""TLS 1.2 and newer, with a certificate that may be replaced while the server runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import time
+
+from .logs import LOGGER
+from .settings import Settings, SettingsError
+
+logger = logging.getLogger(LOGGER)
+
+_CHECK_S = 1.0
+
+
+class Certificate:
+    """The server's TLS context. New connections get the files' newest content; a broken one changes nothing."""
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files = certificate, key
+        self._version = self._read_version()
+        self._current = self._load()
+        self._checked = time.monotonic()
+        self.context = self._load()
+        self.context.sni_callback = self._choose
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Certificate | None:
+        """None without TLS. Raises SettingsError for half a setting and for files that are no certificate and key."""
+        certificate, key = settings.tls_certificate, settings.tls_key
+        if not certificate and not key:
+            return None
+        if not (certificate and key):
+            raise SettingsError("SCORING_TLS_CERTIFICATE and SCORING_TLS_KEY belong together; set both or none.")
+        try:
+            return cls(certificate, key)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"SCORING_TLS_CERTIFICATE is {certificate!r} and SCORING_TLS_KEY is {key!r}, "
+                f"which are no PEM certificate and key that fit: {error}."
+            ) from None
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*self._files)
+        return context
+
+    def _read_version(self) -> list[tuple[int, int, int]]:
+        statuses = [os.stat(path) for path in self._files]
+        return [(status.st_mtime_ns, status.st_ino, status.st_size) for status in statuses]
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Called in each handshake, before the certificate is sent."""
+        now = time.monotonic()
+        if now - self._checked >= _CHECK_S:
+            self._checked = now
+            self._refresh()
+        connection.context = self._current
+
+    def _refresh(self) -> None:
+        try:
+            version = self._read_version()
+            if version != self._version:
+                self._current = self._load()
+                self._version = version
+                logger.info("The TLS certificate was read again")
+        except (OSError, ssl.SSLError) as error:
+            logger.error("The TLS certificate stays as it was: %s", error)
