@@ -3,10 +3,14 @@
 import contextlib
 import io
 import os
+import shlex
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from toolchain.console import Console
 from toolchain.daemon import ask, fix_for, settings, spawn, wait, ways
 from toolchain.docker_provider.endpoint import DEFAULT_HOST, Endpoint
 from toolchain.environment import resolved
-from toolchain.layout import Layout
+from toolchain.layout import PROJECT, Layout
 from toolchain.machine import Machine
 from toolchain.step import StepError, Unavailable
 
@@ -115,23 +119,53 @@ def dockerd_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+class Installed(Machine):
+    """This machine, with a dockerd that keeps apart from one that runs already."""
+
+    def which(self, name: str) -> Path | None:
+        return self.layout.project / "dockerd" if name == "dockerd" else super().which(name)
+
+    def exists(self, path: Path) -> bool:
+        return path != daemon.SYSTEMD and super().exists(path)
+
+
+def start_as_make_does(folder: Path) -> None:
+    """Find or start the daemon of a folder, in a process of its own."""
+    host = daemon.DEFAULT_HOST = f"unix://{folder}/docker.sock"
+    machine = Installed({**os.environ, "DOCKER_HOST": host}, Layout(folder, folder))
+    daemon.ensure(machine, Console(sys.stdout, {}))
+
+
 @pytest.mark.e2e
-def test_a_daemon_is_started_answers_and_is_in_a_session_of_its_own(dockerd_folder: Path) -> None:
+def test_an_installed_daemon_is_started_and_outlives_what_started_it(dockerd_folder: Path) -> None:
     dockerd = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert dockerd
-    endpoint = Endpoint(f"unix://{dockerd_folder}/docker.sock", "test")
     folders = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
     options = [f"--{name}={dockerd_folder / place}" for name, place in folders.items()]
     network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
-    log = dockerd_folder / "dockerd.log"
-    process = spawn([dockerd, "--host", endpoint.host, *options, *network], os.environ, log)
+    wrapper = dockerd_folder / "dockerd"
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([dockerd, *options, *network])} "$@"\n')
+    wrapper.chmod(0o755)
+    code = f"from tests.toolchain.test_daemon import *; start_as_make_does(Path({str(dockerd_folder)!r}))"
+    said = [
+        subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    folder = Layout(dockerd_folder, dockerd_folder).folder
+    pid = int((folder / "dockerd.pid").read_text())
     try:
-        found = wait(process, endpoint, log)
-        assert os.getsid(process.pid) == process.pid
+        found = ask(Endpoint(f"unix://{dockerd_folder}/docker.sock", "test"))
+        assert os.getsid(pid) == pid, "an interrupt at the terminal does not reach it"
         with contextlib.closing(found.client()) as client:
             assert client.images.list() == []
-            assert found.version == client.version()["Version"]
+        docker = f"Docker {found.version}, {found.endpoint.host}"
+        begun = f"started in the background, log: {folder / 'dockerd.log'}"
+        assert said[0] == f"daemon: starting ...\ndaemon         made: {docker}, {begun}\n"
+        assert said[1] == f"daemon         found: {docker}\n"
+        assert "Daemon has completed initialization" in (folder / "dockerd.log").read_text()
     finally:
-        process.terminate()
-        process.wait(timeout=60)
-    assert "Daemon has completed initialization" in log.read_text()
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while (dockerd_folder / "pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert not (dockerd_folder / "pid").exists(), "it removes that file when it has ended"
