@@ -142,9 +142,10 @@ def test_an_installed_daemon_is_started_and_outlives_what_started_it(dockerd_fol
     assert dockerd
     folders = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}
     options = [f"--{name}={dockerd_folder / place}" for name, place in folders.items()]
-    network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
+    # A daemon without a bridge removes docker0, which may be another daemon's: it gets network interfaces of its own.
+    apart = ["unshare", "--net", dockerd, "--bridge=none", "--iptables=false"]
     wrapper = dockerd_folder / "dockerd"
-    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([dockerd, *options, *network])} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([*apart, *options])} "$@"\n')
     wrapper.chmod(0o755)
     code = f"from tests.toolchain.test_daemon import *; start_as_make_does(Path({str(dockerd_folder)!r}))"
     said = [
