@@ -1,7 +1,7 @@
 """`python -m bench`: what a deployment costs, beside bare Docker and an empty Pulumi program.
 
-Runs on a Docker daemon of its own, so that 'cold' is cold and nothing of the user's is touched. Prints what it measures as
-it goes; the last line is one JSON object. Needs root, `dockerd` and what `make up` needs.
+Runs on a Docker daemon of its own, so that 'cold' is cold and nothing of the user's is touched. Prints what it measures
+as it goes; the last line is one JSON object. Needs root, `dockerd` and what `make up` needs.
 """
 
 import argparse

@@ -128,11 +128,8 @@ def has_exited(first: Look | None, seen: Look) -> bool:
     """
     if seen.status in ("exited", "dead", "restarting", "removing"):
         return True
-    return (
-        first is None
-        or seen.restarts > 0
-        or (seen.status == "running" and first.status == "running" and seen.started_at != first.started_at)
-    )
+    started_again = first is not None and first.status == "running" and seen.started_at != first.started_at
+    return seen.restarts > 0 or (seen.status == "running" and started_again)
 
 
 def exit_message(service: str, seen: Look, log: list[str]) -> str:
@@ -200,10 +197,17 @@ class DockerContainer:
             return None
         bindings = (seen.get("NetworkSettings", {}).get("Ports") or {}).get(f"{PORT}/tcp") or []
         self.published = (bindings[0]["HostIp"] or "127.0.0.1", int(bindings[0]["HostPort"])) if bindings else None
-        state = seen["State"]
-        return Look(
-            state["Status"], state["ExitCode"], seen["RestartCount"], state["StartedAt"], bool(state.get("OOMKilled"))
+        state, restarts = seen["State"], seen["RestartCount"]
+        code = self.last_exit_code() if restarts and state["Status"] == "running" else state["ExitCode"]
+        return Look(state["Status"], code, restarts, state["StartedAt"], bool(state.get("OOMKilled")))
+
+    def last_exit_code(self) -> int:
+        """Return the code that the process ended with last: Docker forgets it when it starts the container again."""
+        died = self.api.events(
+            since="0", until=f"{time.time():.6f}", filters={"container": self.id, "event": "die"}, decode=True
         )
+        codes = [int(event["Actor"]["Attributes"]["exitCode"]) for event in died]
+        return codes[-1] if codes else 0
 
     def is_ready(self) -> bool:
         """Ask the server now; a container that stops meanwhile is not ready."""

@@ -147,9 +147,12 @@ class FakeContainer:
     status: str = "running"
     exit_code: int = 0
     ready: bool = True
+    restarts: int = 0
     log: list[str] = field(default_factory=list)
     published: tuple[str, int] | None = None
     """The host's address and port that its server is published on."""
+    died: list[int] = field(default_factory=list)
+    """The codes that its process ended with."""
     asked: int = 0
     """How often its health check was run inside."""
 
@@ -166,7 +169,11 @@ class FakeApi:
         seen = self.containers[container]
         state = {"Status": seen.status, "ExitCode": seen.exit_code, "StartedAt": "now", "OOMKilled": False}
         ports = [{"HostIp": seen.published[0], "HostPort": str(seen.published[1])}] if seen.published else None
-        return {"State": state, "RestartCount": 0, "NetworkSettings": {"Ports": {f"{PORT}/tcp": ports}}}
+        return {"State": state, "RestartCount": seen.restarts, "NetworkSettings": {"Ports": {f"{PORT}/tcp": ports}}}
+
+    def events(self, filters: dict[str, str], **options: Any) -> list[dict[str, Any]]:
+        died = self.containers[filters["container"]].died
+        return [{"Actor": {"Attributes": {"exitCode": str(code)}}} for code in died]
 
     def exec_create(self, container: str, command: list[str]) -> dict[str, str]:
         return {"Id": container}

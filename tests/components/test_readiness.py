@@ -209,6 +209,11 @@ def test_what_docker_says_becomes_a_look_and_a_tail() -> None:
     assert readiness.DockerContainer(client, "other").look() is None
 
 
+def test_the_exit_code_of_a_restarted_container_is_that_of_its_last_end() -> None:
+    client = FakeClient({"c": FakeContainer("running", 0, restarts=2, died=[1, 7])})
+    assert readiness.DockerContainer(client, "c").look() == Look("running", 7, 2, "now")
+
+
 @pytest.fixture
 def serve() -> Iterator[Callable[[int], int]]:
     """Serve a status on a port of this machine, which is returned."""
