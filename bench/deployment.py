@@ -6,9 +6,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
+from docker.models.containers import Container
 
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.mnist import data
@@ -70,8 +72,8 @@ class Bench:
         edited = self.seconds(lambda: self.edit_and_answer(number))
         self.pulumi("destroy", "--yes", "--stack", "dev")
         self.say(
-            f"round {number} of {of}: empty up {empty:.1f} s, cold up {cold:.1f} s, bare docker {bare:.1f} s, three services "
-            f"{everything:.1f} s, unchanged up {unchanged:.1f} s, edit to answer {edited:.1f} s"
+            f"round {number} of {of}: empty up {empty:.1f} s, cold up {cold:.1f} s, bare docker {bare:.1f} s, "
+            f"three services {everything:.1f} s, unchanged up {unchanged:.1f} s, edit to answer {edited:.1f} s"
         )
         return {
             "cold_up_ratio": (cold - empty) / bare,
@@ -110,7 +112,8 @@ class Bench:
         )
         try:
             container.reload()
-            self.answer(f"http://127.0.0.1:{container.ports['5001/tcp'][0]['HostPort']}/score")
+            published = container.attrs["NetworkSettings"]["Ports"]["5001/tcp"][0]["HostPort"]
+            self.answer(f"http://127.0.0.1:{published}/score")
         finally:
             container.remove(force=True)
 
@@ -138,20 +141,22 @@ class Bench:
     def image_mb(self) -> float:
         """Return the size of the sample's image, base included, in MB of 10**6 bytes."""
         self.three_and_answers()
-        return float(self.client.api.inspect_image(self.running().image.id)["Size"]) / 1e6
+        image = self.client.images.get(self.running().attrs["Image"])
+        return float(image.attrs["Size"]) / 1e6
 
     def idle_cpu_percent(self, seconds: float) -> float:
         """Return the CPU that a healthy idle container uses, its health check included, in percent of one CPU."""
         container = self.running()
 
         def used() -> float:
-            return float(container.stats(stream=False)["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+            seen: Any = container.stats(stream=False)
+            return float(seen["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
         started, before = time.monotonic(), used()
         time.sleep(seconds)
         return (used() - before) / (time.monotonic() - started) * 100
 
-    def running(self) -> "docker.models.containers.Container":
+    def running(self) -> Container:
         """Return the container of the first service."""
         return self.client.containers.get("aci-mnist-1")
 

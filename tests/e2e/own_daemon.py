@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import docker
@@ -50,9 +50,8 @@ def wait_for(host: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when the daemon at `host` answers; raise `RuntimeError` with its log when it ended or takes too long."""
     for _ in range(START_SECONDS * 10):
         try:
-            client = docker.DockerClient(base_url=host)
-            client.ping()
-            client.close()
+            with closing(docker.DockerClient(base_url=host)) as client:
+                client.ping()
             return
         except (docker.errors.DockerException, requests.RequestException, OSError):
             try:
@@ -68,7 +67,7 @@ def copy_images(references: list[str], host: str) -> None:
     source, target = docker.from_env(), docker.DockerClient(base_url=host, timeout=300)
     try:
         for reference in references:
-            target.images.load(source.images.get(reference).save(named=reference))
+            target.images.load(b"".join(source.images.get(reference).save(named=reference)))
     finally:
         source.close()
         target.close()

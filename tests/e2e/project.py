@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +78,7 @@ class Project:
         """Run `pulumi destroy`; a failure is told in the result."""
         return self._run(self.stack.destroy)
 
-    def _run(self, action, **options: object) -> Run:
+    def _run(self, action: Callable[..., object], **options: object) -> Run:
         run = Run()
 
         def watch(event: automation.EngineEvent) -> None:
@@ -102,7 +102,8 @@ class Project:
 
     def services(self) -> dict[str, dict[str, str]]:
         """Return the stack's output `services`."""
-        return self.stack.outputs()["services"].value
+        services: dict[str, dict[str, str]] = self.stack.outputs()["services"].value
+        return services
 
 
 @contextmanager
