@@ -50,7 +50,7 @@ def wait_for(host: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when the daemon at `host` answers; raise `RuntimeError` with its log when it ended or takes too long."""
     for _ in range(START_SECONDS * 10):
         try:
-            with closing(docker.DockerClient(base_url=host)) as client:
+            with closing(docker.DockerClient(base_url=host, version="1.40")) as client:
                 client.ping()
             return
         except (docker.errors.DockerException, requests.RequestException, OSError):
