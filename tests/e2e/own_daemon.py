@@ -1,5 +1,6 @@
 """A Docker daemon of one's own: empty, apart from the machine's, gone afterwards."""
 
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -7,8 +8,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import docker
-import docker.errors
-import requests
 
 BRIDGE, ADDRESS = "mwown0", "10.213.77.1/24"
 START_SECONDS = 60
@@ -50,10 +49,13 @@ def wait_for(host: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when the daemon at `host` answers; raise `RuntimeError` with its log when it ended or takes too long."""
     for _ in range(START_SECONDS * 10):
         try:
-            with closing(docker.DockerClient(base_url=host, version="1.40")) as client:
+            # A client whose connection is refused leaves its socket open, so the socket is tried by itself first.
+            with closing(socket.socket(socket.AF_UNIX)) as probe:
+                probe.connect(host.removeprefix("unix://"))
+            with closing(docker.DockerClient(base_url=host)) as client:
                 client.ping()
             return
-        except (docker.errors.DockerException, requests.RequestException, OSError):
+        except OSError:
             try:
                 process.wait(0.1)
                 break
