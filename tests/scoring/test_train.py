@@ -84,11 +84,18 @@ def test_an_output_that_cannot_be_written_is_an_error(
     assert "give a writable file with --output" in capsys.readouterr().err
 
 
+class Unpicklable:
+    """Cannot be pickled, whatever other libraries of the process have taught pickle."""
+
+    def __reduce__(self) -> str:
+        raise pickle.PicklingError("not this")
+
+
 def test_a_failed_write_leaves_the_previous_model_and_nothing_else(tmp_path: Path) -> None:
     output = tmp_path / "model.pkl"
     output.write_text("the previous model")
     with pytest.raises(pickle.PicklingError):
-        save(LogisticRegression(random_state=lambda: None), output)
+        save(LogisticRegression(random_state=Unpicklable()), output)
     assert output.read_text() == "the previous model"
     assert list(tmp_path.iterdir()) == [output]
 
