@@ -126,17 +126,25 @@ class Bench:
     def answer(self, uri: str) -> None:
         """Ask until the service answers; raise `RuntimeError` when what it says is wrong."""
         end = time.monotonic() + ANSWER_SECONDS
-        while True:
-            try:
-                said = requests.post(uri, data=self.body, timeout=10).json()
-                break
-            except requests.ConnectionError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.02)
+        while (said := self.said(uri)) is None:
+            if time.monotonic() > end:
+                raise RuntimeError(f"{uri} does not answer within {ANSWER_SECONDS} s")
+            time.sleep(0.02)
         right = sum(a == b for a, b in zip(said, self.labels, strict=True))
         if right < 4:
             raise RuntimeError(f"{uri} said {said}, the labels are {self.labels}")
+
+    def said(self, uri: str) -> list[int] | None:
+        """Return what the service predicts; None while it does not answer or still loads (503)."""
+        try:
+            answer = requests.post(uri, data=self.body, timeout=10)
+        except requests.ConnectionError:
+            return None
+        if answer.status_code == 503:
+            return None
+        answer.raise_for_status()
+        predicted: list[int] = answer.json()
+        return predicted
 
     def image_mb(self) -> float:
         """Return the size of the sample's image, base included, in MB of 10**6 bytes."""
