@@ -176,7 +176,7 @@ class Bench:
                 if tag != base and not (keep and tag.startswith(keep)):
                     self.client.images.remove(tag, force=True)
         self.client.images.prune(filters={"dangling": True})
-        self.client.api.prune_builds()
+        self.client.api.prune_builds(all=True)
 
     def close(self) -> None:
         """Remove what was deployed."""

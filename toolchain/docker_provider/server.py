@@ -62,8 +62,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     sys.stdout.flush()
     if address:
         threading.Thread(target=_end_with_engine, args=(abandoned, servicer), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the engine, which gets it too, cancels in order
+    # The engine ends a plugin by SIGINT and kills it 5 s later; a Ctrl-C does not reach this process group.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: server.stop(grace=GRACE_SECONDS))
     server.wait_for_termination()
+    os._exit(0)  # without waiting for threads: what was asked for is answered
 
 
 def _maker(module: str, name: str) -> Callable[[], Resource]:

@@ -1,7 +1,9 @@
 """The plugin as a process, spoken to as the engine does."""
 
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import grpc
 import pytest
@@ -16,8 +18,6 @@ CONTAINER = URN.format("docker:index/container:Container")
 
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory):
-    from pathlib import Path
-
     folder = lay_out(tmp_path_factory.mktemp("plugin"), Path(sys.executable))
     # without the engine's address, messages go nowhere
     with subprocess.Popen([folder / "pulumi-resource-docker"], stdout=subprocess.PIPE, text=True) as process:
@@ -104,8 +104,6 @@ def test_a_daemon_lost_later_is_named_too(provider):
 
 def test_the_plugin_ends_when_the_engine_is_killed(tmp_path):
     """A parent that starts the plugin and dies; the plugin ends by itself, which closes the pipe that it inherited."""
-    from pathlib import Path
-
     folder = lay_out(tmp_path, Path(sys.executable))
     parent = (
         "import os, subprocess, sys\n"
@@ -114,3 +112,13 @@ def test_the_plugin_ends_when_the_engine_is_killed(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", parent], stderr=subprocess.PIPE, timeout=60, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_plugin_ends_in_order_when_the_engine_says_so(tmp_path, ending):
+    folder = lay_out(tmp_path, Path(sys.executable))
+    with subprocess.Popen([folder / "pulumi-resource-docker"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.send_signal(ending)
+        assert process.wait(4) == 0  # the engine kills what is there after 5 s
