@@ -58,13 +58,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
+    # The engine ends a plugin by SIGINT and kills it 5 s later; a Ctrl-C does not reach this process group.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, lambda *_: server.stop(grace=GRACE_SECONDS))
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     if address:
         threading.Thread(target=_end_with_engine, args=(abandoned, servicer), daemon=True).start()
-    # The engine ends a plugin by SIGINT and kills it 5 s later; a Ctrl-C does not reach this process group.
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, lambda *_: server.stop(grace=GRACE_SECONDS))
     server.wait_for_termination()
     os._exit(0)  # without waiting for threads: what was asked for is answered
 
