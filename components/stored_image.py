@@ -1,8 +1,9 @@
 """An image in the daemon that comes with its resource and goes with it.
 
 The provider's `Image` leaves what it built behind; a `RemoteImage` of the same name, which finds the image there and
-so pulls nothing, removes it on destroy. Tags are made from content: an update is a new tag, and the old one is removed
-last, when no container runs from it any more.
+so pulls nothing, removes it on destroy. Tags are made from content: an update is a new tag. The old one is removed before
+the new one is taken up, once the container that ran from it is gone: left for the end, a failed update would leave its
+removal pending, and going back to the old content would then lose the image that runs.
 """
 
 import asyncio
@@ -68,6 +69,6 @@ def build_image(
         name=apply_reporting(built, name, present),
         keep_locally=keep_locally,
         force_remove=True,  # a container of another stack may run from it: then only the name goes
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=False),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=True),
     )
     return StoredImage(image, stored)

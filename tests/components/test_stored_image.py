@@ -41,10 +41,10 @@ def test_the_image_is_built_by_buildkit_and_not_pushed(up: Run) -> None:
     }
 
 
-def test_what_removes_it_follows_it_and_an_update_removes_the_old_one_last(up: Run) -> None:
+def test_what_removes_it_follows_it_and_an_update_removes_the_old_one_first(up: Run) -> None:
     stored = up(Owner).find(REMOTE_IMAGE)
     assert (stored.name, stored.parent, stored.dependencies) == ("x-stored", "owner", ["x-image"])
-    assert stored.delete_before_replace is False
+    assert stored.delete_before_replace is True
     assert stored.inputs == {"name": "x:1", "keepLocally": False, "forceRemove": True}
 
 
