@@ -1,9 +1,9 @@
 """An image in the daemon that comes with its resource and goes with it.
 
 The provider's `Image` leaves what it built behind; a `RemoteImage` of the same name, which finds the image there and
-so pulls nothing, removes it on destroy. Tags are made from content: an update is a new tag. The old one is removed before
-the new one is taken up, once the container that ran from it is gone: left for the end, a failed update would leave its
-removal pending, and going back to the old content would then lose the image that runs.
+so pulls nothing, removes it on destroy. Tags are made from content: an update is a new tag. The old one is removed
+before the new one is taken up, once the container that ran from it is gone: left for the end, a failed update would
+leave its removal pending, and going back to the old content would then lose the image that runs.
 """
 
 import asyncio
