@@ -160,6 +160,6 @@ def stage(model: Model, stack: str, component: str, platform: str) -> staging.Co
     """Lay the build context of the model's image and return it."""
     folder = staging.context_folder(stack, component)
     place = f"{dockerfile.MODELS_ROOT.lstrip('/')}/{model.name}/{model.version}/{model.path.resolve().name}"
-    digest = layers.write_layer(folder / LAYER, {place: model.path}, exclude=lambda _: False)
+    digest = layers.write_layer(folder / LAYER, {place: model.path}, exclude=layers.keep_all)
     staging.keep_only(folder, [LAYER, "Dockerfile"])
     return staging.finish(folder, dockerfile.model_dockerfile(LAYER, model.labels()), [digest], platform)
