@@ -18,6 +18,7 @@ from components.dockerfile import PORT
 IMAGE = "docker:index/image:Image"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 CONTAINER = "docker:index/container:Container"
+VOLUME = "docker:index/volume:Volume"
 PROVIDER = "pulumi:providers:docker"
 MODEL_ARTIFACT = "model-webservice:index:ModelArtifact"
 SCORING_IMAGE = "model-webservice:index:ScoringImage"
@@ -295,7 +296,10 @@ class Engine:
 
     def create(self, made: Registration) -> tuple[str, dict[str, Any]]:
         """Return the id and the computed outputs of a resource of a provider."""
-        if made.type == CONTAINER and (not self.preview or made.name in self.existing):
+        if made.type == VOLUME:
+            return f"{made.name}-name", {"name": f"{made.name}-name"}
+        starts = made.type == CONTAINER and made.inputs.get("start", True)
+        if starts and (not self.preview or made.name in self.existing):
             return self.start(made)
         if self.preview:
             return "", {}

@@ -50,7 +50,7 @@ class Certificate:
 
     def _read_version(self) -> list[tuple[int, int, int]]:
         statuses = [os.stat(path) for path in self._files]
-        return [(status.st_mtime_ns, status.st_ino, status.st_size) for status in statuses]
+        return [(status.st_ctime_ns, status.st_ino, status.st_size) for status in statuses]
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         """Called in each handshake, before the certificate is sent."""

@@ -105,6 +105,24 @@ def test_keys_change_without_a_restart(tmp_path: Path, monkeypatch: pytest.Monke
         assert not keys.allow(b"Bearer ")
 
 
+def test_keys_of_the_same_length_and_modification_time_are_seen_to_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("scoring_server.keys.time.monotonic", lambda: clock[0])
+    path = tmp_path / "keys"
+    path.write_text("old")
+    os.utime(path, (0, 0))
+    before = path.stat().st_ctime_ns
+    keys = Keys(str(path))
+    while path.stat().st_ctime_ns == before:  # the kernel's clock for files has steps
+        path.write_text("new")
+        os.utime(path, (0, 0))
+    clock[0] = 1.0
+    assert keys.allow(b"Bearer new")
+    assert not keys.allow(b"Bearer old")
+
+
 def test_wrong_key_files_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("\n \n")
     with pytest.raises(SettingsError, match="is empty"):
