@@ -18,7 +18,8 @@ LOG_LINES = 50
 """How many of the container's last log lines an error carries."""
 
 POLL_SECONDS = 0.2
-"""Docker has no event for 'ready' nor for a restart's cause, so the container is looked at this often."""
+"""Docker has no event for 'ready' nor for a restart's cause, so the container is looked at this often, and when it has
+said something."""
 
 ASK_INSIDE_EVERY = 10
 """How many questions from outside come before one inside: this program may run where published ports do not lead."""
@@ -74,7 +75,7 @@ def wait_until_ready(
     say: Callable[[str], None],
     say_state: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], object] | None = None,
 ) -> str:
     """Wait until `container` answers its health check and return `Healthy`.
 
@@ -83,6 +84,7 @@ def wait_until_ready(
         timeout: seconds until a container that runs, but does not get ready, is given up.
         say: takes the container's log lines.
         say_state: takes a line on the state, which the next such line replaces.
+        pause: waits between two looks for so many seconds; by default, no longer than until the next log line.
 
     Raises:
         NotReady: the container exited, was removed, or did not get ready in time; with its last log lines.
@@ -91,9 +93,17 @@ def wait_until_ready(
     first = container.look()
     if first and first.status == "running" and container.is_ready():
         return HEALTHY
-    unfollow = container.follow(say)
+    spoken = threading.Event()
+
+    def hear(line: str) -> None:
+        say(line)
+        spoken.set()
+
+    pause = pause or spoken.wait
+    unfollow = container.follow(hear)
     try:
         while True:
+            spoken.clear()
             seen = container.look()
             waited = clock() - start
             if seen is None:
