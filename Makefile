@@ -6,7 +6,7 @@ ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview test lint bench lock toolchain toolchain-refresh clean
+.PHONY: help up down preview test lint bench bench-server lock toolchain toolchain-refresh clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,9 +29,13 @@ lint: toolchain ## check style and types
 bench: toolchain ## measure; the last line is one JSON object
 	@$(ENV) && python -m bench
 
-lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock
+bench-server: toolchain ## measure the scoring server beside its peers; the last line is one JSON object
+	@$(ENV) && python -m bench.server
+
+lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock, the peers'
 	@$(ENV) && $(COMPILE) --group dev --constraint toolchain/constraints.txt --output-file requirements.lock pyproject.toml
 	@$(ENV) && $(COMPILE) --output-file toolchain/go.lock toolchain/go.in
+	@$(ENV) && $(COMPILE) --output-file bench/server/peers.lock bench/server/peers.in
 
 toolchain: ## find or make what the project needs; then: source .toolchain/env
 	@$(TOOLCHAIN)

@@ -1,0 +1,1 @@
+"""Measurements of the scoring server, beside Azure ML's own and the fastest frameworks."""
