@@ -91,6 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     ports = [settings.port] + ([settings.health_port] if settings.health_port not in (0, settings.port) else [])
     try:
         access = server.Access(Keys(settings.keys_file), Certificate.from_settings(settings))
+        request_log = None
+        if settings.request_log_rate:
+            from .request_log import RequestLog
+
+            request_log = RequestLog(settings)
         sockets = [server.listen(settings.host, port) for port in ports]
     except (OSError, SettingsError) as error:
         print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
@@ -98,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             process.kill()
         launcher.close()
         return CONFIGURATION_ERROR if isinstance(error, SettingsError) else USAGE_ERROR
-    return server.run(settings, launcher, processes, sockets, access)
+    return server.run(settings, launcher, processes, sockets, access, request_log)
 
 
 if __name__ == "__main__":

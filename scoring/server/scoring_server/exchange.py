@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from .frames import Flag, Kind, Reply
 from .identity import identify
+from .metrics import Failure, reply_failure
+from .tracing import Ids, trace_id
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -51,9 +53,11 @@ class Exchange:
     __slots__ = (
         "_sent",
         "_status",
+        "answer",
         "attempts",
         "body",
         "connection",
+        "failure",
         "fields",
         "finished",
         "gone",
@@ -65,6 +69,7 @@ class Exchange:
         "meta",
         "method",
         "request_id",
+        "run_ns",
         "started",
         "streaming",
         "target",
@@ -80,14 +85,27 @@ class Exchange:
         self.keep_alive = head.keep_alive
         self.body = b""
         self.meta = b""
+        self.answer = b""  # of a stream, what the request log keeps
+        self.run_ns: int | None = None
         self.attempts = 0
         self.gone = False
         self.streaming = False
+        self.failure: str | None = None
         self.finished = False
         self.started = time.perf_counter()
         self.request_id, self.id_lines, self.id_error = identify(head.fields)
         self._sent = 0
         self._status = 0
+
+    @property
+    def ids(self) -> Ids:
+        """What logs carry of this request's ids."""
+        return Ids(self.request_id, trace_id(self.fields))
+
+    @property
+    def sent(self) -> int:
+        """Bytes of the answer's body."""
+        return self._sent
 
     def encode_meta(self) -> None:
         """Fill `meta` with what `inputs.RequestMeta` holds."""
@@ -117,7 +135,7 @@ class Exchange:
         parts += (self._connection_line(), b"\r\n")
         if self.method != "HEAD" and status not in _BODYLESS:
             parts.append(body)
-        self._status, self._sent = status, len(body)
+        self._status, self._sent, self.answer = status, len(body), body
         self.connection.write(b"".join(parts))
         self._finish(str(len(body)))
 
@@ -128,9 +146,15 @@ class Exchange:
         if self.gone:
             if reply.kind in (Kind.RESULT, Kind.END):
                 self._status = CALLER_GONE
+                self.failure = Failure.CLIENT_GONE
                 self._finish("N/A")
             return
-        nanoseconds = reply.nanoseconds if reply.flags & Flag.TIMED else None
+        nanoseconds = None
+        if reply.flags & Flag.TIMED:
+            nanoseconds = self.run_ns = reply.nanoseconds
+            self.connection.service.metrics.run_seconds.observe(nanoseconds / 1e9)
+        if self.failure is None:
+            self.failure = reply_failure(reply)
         failed = bool(reply.flags & Flag.RUN_FAILED)
         if reply.kind == Kind.RESULT:
             self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)
@@ -142,6 +166,7 @@ class Exchange:
                 self.connection.hold_while_full(link)
         elif reply.flags & Flag.ABORTED:
             # The caller must see that the body is incomplete: no last chunk, and the connection breaks.
+            self.failure = self.failure or Failure.STREAM_BROKEN
             self.connection.abort()
             self._finish("N/A")
         else:
@@ -168,6 +193,9 @@ class Exchange:
         if not self._has_body:
             return
         self._sent += len(chunk)
+        room = self.connection.service.recorded_bytes - len(self.answer)
+        if room > 0:
+            self.answer += chunk[:room]
         if self.http_version == "1.0":
             self.connection.write(chunk)
         else:
@@ -195,4 +223,4 @@ class Exchange:
         self.finished = True
         self.connection.service.finished(self, self._status, size)
         self.connection.exchange_done(self)
-        self.body = b""
+        self.body = self.answer = b""

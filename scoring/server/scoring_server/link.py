@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .frames import REQUEST, Kind, Reply, ReplyReader
 from .logs import LOGGER
+from .metrics import Failure
 from .processes import WorkerProcess
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Job(Protocol):
     attempts: int
     gone: bool  # the caller has left
     streaming: bool  # START was received
+    failure: str | None  # why it failed, where that is known before the reply
 
     def receive(self, reply: Reply, link: Link | None) -> None:
         """Take one reply; `link` can be paused while the caller is slow."""
@@ -119,7 +121,7 @@ class Link(asyncio.Protocol):
         logger.error("Scoring timeout after %d ms: the worker with pid %s is replaced", limit, self.process.pid)
         job = self.in_flight.popleft()
         self._answered += 1
-        self._pool.fail(job, f"Scoring timeout after {limit} ms")
+        self._pool.fail(job, Failure.TIMEOUT, f"Scoring timeout after {limit} ms")
         self.ready = False
         # faulthandler writes the worker's stacks on SIGABRT; SIGKILL follows, should it be beyond that.
         self.process.kill(signal.SIGABRT)

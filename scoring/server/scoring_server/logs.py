@@ -14,7 +14,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from . import json_logs, tracing
 from .settings import Settings
+from .tracing import NO_IDS, Ids
 
 FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
 LOGGER = "azmlinfsrv"
@@ -35,6 +37,7 @@ def configure(settings: Settings) -> str | None:
 
     Raises ValueError where that file is not what ``logging.config.dictConfig`` takes.
     """
+    tracing.mark_records()
     folders = [settings.app_root, os.path.dirname(os.path.realpath(settings.script_path))]
     for path in (os.path.join(folder, "logging.json") for folder in folders):
         if os.path.isfile(path):
@@ -42,7 +45,12 @@ def configure(settings: Settings) -> str | None:
                 logging.config.dictConfig(json.load(file))
             return path
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(UtcFormatter())
+    handler.setFormatter(json_logs.JsonFormatter() if settings.log_format == "json" else UtcFormatter())
+    if settings.log_format == "json":
+        # Other loggers and warnings would go to stderr as plain text.
+        logging.getLogger().handlers[:] = [handler]
+        logging.getLogger().setLevel(settings.log_level)
+        logging.captureWarnings(True)
     logger = logging.getLogger(LOGGER)
     logger.handlers[:] = [handler]
     logger.setLevel(settings.log_level)
@@ -71,36 +79,48 @@ class AccessLog:
     """A line per request: method, path, status, milliseconds, bytes.
 
     Lines that one turn of the event loop makes are written together: a system call per request would cost as much as
-    reading it. With the user's ``logging.json`` they go through its logger instead.
+    reading it. The format is "text" or "json"; "own" is that of the user's ``logging.json``, through its logger.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, through_logging: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, log_format: str) -> None:
+        self.marks = log_format != "text"  # lines say what request they belong to
         self._loop = loop
         self._logger = logging.getLogger(LOGGER)
-        self._through_logging = through_logging
+        self._format = log_format
         self._enabled = self._logger.isEnabledFor(logging.INFO)
         self._lines: list[str] = []
         self._second = 0
         self._prefix = ""
-        self._suffix = f" I [{os.getpid()}] {LOGGER} - "
+        self._pid = os.getpid()
+        self._suffix = f" I [{self._pid}] {LOGGER} - "
 
-    def write(self, method: str, target: str, status: int, milliseconds: float, size: int | str) -> None:
+    def write(
+        self, method: str, target: str, status: int, milliseconds: float, size: int | str, ids: Ids = NO_IDS
+    ) -> None:
         """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
         if not self._enabled:
             return
         if not (target.isascii() and target.isprintable()):
             target = ascii(target)[1:-1]
         message = f"{method} {target} {status} {milliseconds:.3f}ms {size}"
-        if self._through_logging:
+        if self._format == "own":
+            tracing.enter(ids)
             self._logger.info("%s", message)
+            tracing.enter(NO_IDS)
             return
+        if not self._lines:
+            self._loop.call_soon(self.flush)
         now = time.time()
+        if self._format == "json":
+            fields = json_logs.head(now, "INFO", LOGGER, self._pid, message) | json_logs.ids(*ids)
+            fields |= {"method": method, "target": target, "status": status, "ms": round(milliseconds, 3)}
+            fields["bytes"] = int(size) if isinstance(size, int) or size.isdecimal() else None
+            self._lines.append(json.dumps(fields) + "\n")
+            return
         second = int(now)
         if second != self._second:
             self._second = second
             self._prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
-        if not self._lines:
-            self._loop.call_soon(self.flush)
         self._lines.append(f"{self._prefix},{int((now - second) * 1000):03d}{self._suffix}{message}\n")
 
     def flush(self) -> None:

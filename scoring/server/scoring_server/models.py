@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .logs import TREE_LINES, tree
-from .settings import DEFAULT_APP_ROOT
+from .settings import DEFAULT_APP_ROOT, ServedModel, Settings
 
 MODELS_FOLDER = "azureml-models"
 
@@ -23,6 +23,14 @@ def models_root(environ: Mapping[str, str] = os.environ) -> Path:
         if folder.name == MODELS_FOLDER:
             return folder
     return Path(environ.get("AML_APP_ROOT", DEFAULT_APP_ROOT)) / MODELS_FOLDER
+
+
+def served_models(settings: Settings) -> list[ServedModel]:
+    """The models of ``SCORING_MODELS``; without it, those that lie in the container, whose digests are not known."""
+    if settings.models:
+        return list(settings.models)
+    root = models_root({"AZUREML_MODEL_DIR": settings.model_dir, "AML_APP_ROOT": settings.app_root})
+    return [ServedModel(folder.parent.name, folder.name) for folder in sorted(root.glob("*/*/"))]
 
 
 def _version_key(name: str) -> tuple[int, int, str]:

@@ -12,6 +12,7 @@ from . import results
 from .frames import Flag, Kind, Reply
 from .link import Job, Link
 from .logs import LOGGER
+from .metrics import Failure, Metrics
 from .processes import Launcher, WorkerProcess
 from .settings import Settings
 
@@ -24,8 +25,11 @@ STOPPING = "The service is stopping."
 class Pool:
     """Hands jobs to workers, replaces workers that are gone."""
 
-    def __init__(self, settings: Settings, launcher: Launcher, processes: list[WorkerProcess]) -> None:
+    def __init__(
+        self, settings: Settings, launcher: Launcher, processes: list[WorkerProcess], metrics: Metrics
+    ) -> None:
         self.loop = asyncio.get_running_loop()
+        self.metrics = metrics
         self.limit_ms = settings.limit_ms
         self.links: list[Link] = []
         self.queue: deque[Job] = deque()
@@ -59,11 +63,25 @@ class Pool:
         """Requests that workers have."""
         return sum(len(link.in_flight) for link in self.links)
 
+    @property
+    def outstanding(self) -> int:
+        """Requests that have no answer yet."""
+        return len(self.queue) + self.in_flight
+
+    @property
+    def waiting(self) -> int:
+        """Requests that no worker has begun, be they here or, sent ahead, at a worker."""
+        return len(self.queue) + sum(len(link.in_flight) - 1 for link in self.links if link.in_flight)
+
+    @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers that can take requests."""
+        return [link.process.pid for link in self.links if link.ready and link.process.pid is not None]
+
     def submit(self, job: Job) -> bool:
         """Queue `job`; False where too many wait, be it here or, sent ahead, at a worker."""
         idle = sum(not link.in_flight and link.ready for link in self.links)
-        ahead = sum(len(link.in_flight) - 1 for link in self.links if link.in_flight)
-        if len(self.queue) + ahead >= self._max_queue + idle:
+        if self.waiting >= self._max_queue + idle:
             return False
         self.queue.append(job)
         self.schedule()
@@ -108,7 +126,7 @@ class Pool:
         if self._stopping:
             failed, again = failed + again, []
         for job in failed:
-            self.fail(job)
+            self.fail(job, Failure.WORKER_LOST)
         self.queue.extendleft(reversed(again))
         self.schedule()
         task = self.loop.create_task(self._replace(link))
@@ -122,6 +140,7 @@ class Pool:
         if status is None and not link.announced:
             status = await self._launcher.template_status()
         if link.announced:
+            self.metrics.restarts += 1
             logger.error("The worker with pid %s has ended (status %s) and is replaced", link.process.pid, status)
         elif not self.ready:
             if not self.failed.done():
@@ -134,8 +153,9 @@ class Pool:
         if not self._stopping:
             await self._connect(self._launcher.start())
 
-    def fail(self, job: Job, message: str = results.RUN_FAILED) -> None:
+    def fail(self, job: Job, failure: str, message: str = results.RUN_FAILED) -> None:
         """Answer a job that no worker will finish."""
+        job.failure = Failure.STOPPING if self._stopping else failure
         if job.streaming:
             reply = _CLOSED
         elif self._stopping:
@@ -148,7 +168,7 @@ class Pool:
         """End the workers, by force after `patience` seconds. What is queued or in flight fails."""
         self._stopping = True
         while self.queue:
-            self.fail(self.queue.popleft())
+            self.fail(self.queue.popleft(), Failure.STOPPING)
         self._launcher.close()
         for link in self.links:
             if link.in_flight or not link.ready:

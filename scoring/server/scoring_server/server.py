@@ -9,18 +9,22 @@ import signal
 import socket
 import ssl
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
 from . import logs
 from .connection import Connection
 from .keys import Keys
+from .metrics import Metrics
 from .pool import Pool
 from .processes import Launcher, WorkerProcess
 from .service import Service
 from .settings import Settings
 from .tls import Certificate
+
+if TYPE_CHECKING:
+    from .request_log import RequestLog
 
 logger = logging.getLogger(logs.LOGGER)
 
@@ -85,16 +89,18 @@ async def serve(
     processes: list[WorkerProcess],
     sockets: list[socket.socket],
     access: Access,
+    request_log: RequestLog | None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    through_logging = logs.configure(settings) is not None
-    pool = Pool(settings, launcher, processes)
-    access_log = logs.AccessLog(loop, through_logging=through_logging)
-    service = Service(settings, pool, access_log, access.keys)
+    own_logging = logs.configure(settings) is not None
+    pool = Pool(settings, launcher, processes, Metrics())
+    log_format = "own" if own_logging else settings.log_format
+    access_log = logs.AccessLog(loop, log_format)
+    service = Service(settings, pool, access_log, access.keys, request_log)
     context = access.certificate.context if access.certificate else None
     listeners = [Listener(sock, service, context) for sock in sockets]
     await pool.start()
@@ -117,6 +123,8 @@ async def serve(
         await _drain(service, settings.drain_s)
     await pool.stop(max(0.5, patience - loop.time()))
     access_log.flush()
+    if request_log is not None:
+        request_log.close()
     return status
 
 
@@ -150,11 +158,12 @@ def run(
     processes: list[WorkerProcess],
     sockets: list[socket.socket],
     access: Access,
+    request_log: RequestLog | None,
 ) -> int:
     """Run `serve` on uvloop."""
     loop = uvloop.new_event_loop()
     try:
-        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access))
+        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log))
     finally:
         sys.stdout.flush()
         loop.close()

@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from . import __version__, swagger
 from .connection import Connection
 from .cors import Cors
 from .exchange import JSON_HEAD, Exchange
+from .exposition import CONTENT_TYPE
 from .keys import Keys
 from .logs import AccessLog
+from .metrics import OTHER_ROUTE, Failure, status_failure
+from .metrics_page import MetricsPage
+from .models import served_models
 from .pool import Pool
 from .settings import Settings
+from .tracing import NO_IDS
+
+if TYPE_CHECKING:
+    from .request_log import RequestLog
 
 NOT_FOUND = (
     "The requested URL was not found on the server. If you entered the URL manually please check your spelling and "
@@ -24,6 +32,7 @@ NOT_FOUND = (
 NOT_ALLOWED = "The method is not allowed for the requested URL."
 NOT_READY = "The service is not ready."
 BUSY = "The server is busy. Try again later."
+METRICS = "/metrics"
 RETRY = b"Retry-After: 1\r\n"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _SWEEP_S = 1.0
@@ -32,9 +41,12 @@ _SWEEP_S = 1.0
 class Service:
     """Answers requests; what takes the script goes to the pool."""
 
-    def __init__(self, settings: Settings, pool: Pool, access_log: AccessLog, keys: Keys) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, access_log: AccessLog, keys: Keys, request_log: RequestLog | None = None
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.pool = pool
+        self.metrics = pool.metrics
         self.keys = keys
         self.cors = Cors(settings.cors_origins)
         self.version_line = (
@@ -50,6 +62,11 @@ class Service:
         self._max_buffered = settings.max_buffered_bytes
         self._max_connections = settings.max_connections
         self._access_log = access_log
+        self._marks = access_log.marks
+        self._request_log = request_log
+        self.recorded_bytes = request_log.body_bytes if request_log else 0
+        self._model = " ".join(model.id for model in served_models(settings))
+        self._metrics_page = MetricsPage(settings, pool, request_log)
         self._style = ""
         self._needs_meta = True
         self._swagger: dict[str, bytes] = {}
@@ -61,9 +78,15 @@ class Service:
             self._score: (self._handle_score, ("GET", "HEAD", "OPTIONS", "POST")),
             f"{prefix}/swagger.json": (self._handle_swagger, ("GET", "HEAD", "OPTIONS")),
         }
+        self._open_paths: set[str] = set()
+        if settings.metrics:
+            self._routes[f"{prefix}{METRICS}"] = (self._show_metrics, ("GET", "HEAD", "OPTIONS"))
+            if settings.metrics_open:
+                self._open_paths.add(f"{prefix}{METRICS}")
         # Health checks need not know the prefix.
         self._routes["/"] = self._routes[prefix or "/"] = self._routes[f"{prefix}/"]
         self._health_paths = {"/", f"{prefix}/", prefix}
+        self._labels = {path: path.removeprefix(prefix) or "/" for path in self._routes}
         pool.on_ready = self._describe
 
     def _describe(self, description: dict[str, Any]) -> None:
@@ -75,7 +98,12 @@ class Service:
 
     def admits(self, exchange: Exchange) -> bool:
         """Whether the caller may go on. Health checks need no key; a preflight cannot have one."""
-        return self._has_key(exchange) or exchange.method == "OPTIONS" or self._is_health_check(exchange)
+        return (
+            self._has_key(exchange)
+            or exchange.method == "OPTIONS"
+            or self._is_health_check(exchange)
+            or exchange.target in self._open_paths
+        )
 
     def handle(self, exchange: Exchange) -> None:
         """Answer `exchange`, now or when the script is through."""
@@ -101,7 +129,14 @@ class Service:
         if self.pool.ready:
             exchange.respond(200, _HTML, b"Healthy", failed=None)
         else:
-            exchange.error(503, NOT_READY, RETRY)
+            self._not_ready(exchange)
+
+    def _not_ready(self, exchange: Exchange) -> None:
+        exchange.failure = Failure.NOT_READY
+        exchange.error(503, NOT_READY, RETRY)
+
+    def _show_metrics(self, exchange: Exchange) -> None:
+        exchange.respond(200, CONTENT_TYPE, self._metrics_page.render(len(self.connections)), failed=None)
 
     def _handle_swagger(self, exchange: Exchange) -> None:
         query = exchange.target.partition("?")[2]
@@ -110,13 +145,13 @@ class Service:
         if document is not None:
             exchange.respond(200, JSON_HEAD, document)
         elif not self._style:
-            exchange.error(503, NOT_READY, RETRY)
+            self._not_ready(exchange)
         else:
             exchange.error(404, swagger.not_found_message(version, list(self._swagger)))
 
     def _handle_score(self, exchange: Exchange) -> None:
         if not self._style:
-            exchange.error(503, NOT_READY, RETRY)
+            self._not_ready(exchange)
             return
         method = exchange.method
         # A preflight without a key must not reach the script.
@@ -129,6 +164,8 @@ class Service:
             return
         if self._needs_meta or method != "POST":
             exchange.encode_meta()
+        if self._marks:
+            exchange.meta = exchange.ids.pack() + exchange.meta
         if not self.pool.submit(exchange):
             exchange.error(503, BUSY, RETRY)
 
@@ -140,9 +177,40 @@ class Service:
 
     def finished(self, exchange: Exchange, status: int, size: str) -> None:
         """Account for an answered request."""
-        if not self._is_health_check(exchange):
-            milliseconds = (time.perf_counter() - exchange.started) * 1000
-            self._access_log.write(exchange.method, exchange.target, status, milliseconds, size)
+        seconds = time.perf_counter() - exchange.started
+        label = self._labels.get(exchange.target) or self._label(exchange.target)
+        failure = status_failure(status) if exchange.failure is None else exchange.failure
+        self.metrics.answered(exchange.method, label, status, seconds, failure)
+        scraped = status == 200 and label == METRICS
+        if not scraped and not self._is_health_check(exchange):
+            ids = exchange.ids if self._marks else NO_IDS
+            self._access_log.write(exchange.method, exchange.target, status, seconds * 1000, size, ids)
+        if self._request_log is not None and exchange.attempts and self._request_log.chosen():
+            self._request_log.offer(
+                self._record(exchange, status, seconds), exchange.body, exchange.answer, exchange.sent
+            )
+
+    def _record(self, exchange: Exchange, status: int, seconds: float) -> dict[str, Any]:
+        """What the request log says of a request beside its bodies. Headers may hold keys and are left out."""
+        run_ns = exchange.run_ns
+        request_id, trace = exchange.ids
+        return {
+            "request_id": request_id,
+            "client_request_id": exchange.fields.get(b"x-ms-client-request-id", b"").decode("latin-1"),
+            "trace_id": trace,
+            "model": self._model,
+            "method": exchange.method,
+            "target": exchange.target,
+            "content_type": exchange.fields.get(b"content-type", b"").decode("latin-1"),
+            "status": status,
+            "failure": exchange.failure,
+            "ms": round(seconds * 1000, 3),
+            "run_ms": None if run_ns is None else round(run_ns / 1e6, 3),
+        }
+
+    def _label(self, target: str) -> str:
+        """The route of a target that is no route as it stands: with a query, with escapes, or unknown."""
+        return self._labels.get(unquote(target.partition("?")[0]), OTHER_ROUTE)
 
     # connections
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_APP_ROOT = "/var/azureml-app"
 MEBIBYTE = 1024 * 1024
@@ -14,6 +14,18 @@ MEBIBYTE = 1024 * 1024
 
 class SettingsError(ValueError):
     """A setting that cannot be used. The message names it, what was given and what is allowed."""
+
+
+class ServedModel(NamedTuple):
+    """A model that the service uses; `sha256` is that of its content in hex digits, or empty where it is not known."""
+
+    name: str
+    version: str
+    sha256: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}:{self.version}"
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,15 @@ class Settings:
     keys_file: str = ""  # SCORING_KEYS_FILE: one key a line; empty: no key is asked for
     tls_certificate: str = ""  # SCORING_TLS_CERTIFICATE, a PEM file with the chain
     tls_key: str = ""  # SCORING_TLS_KEY, a PEM file
+    models: tuple[ServedModel, ...] = ()  # SCORING_MODELS: [{"name": ..., "version": ..., "sha256": ...}]
+    metrics: bool = True  # SCORING_METRICS: answer /metrics
+    metrics_open: bool = False  # SCORING_METRICS_OPEN: without a key, even where the rest asks for one
+    log_format: str = "text"  # SCORING_LOG_FORMAT: "json" for an object a line
+    request_log_rate: float = 0.0  # SCORING_REQUEST_LOG_RATE: share of the requests that are recorded, 0 to 1
+    request_log_path: str = "/tmp/requests.jsonl"  # noqa: S108  # SCORING_REQUEST_LOG_PATH; writable in the container
+    request_log_record_bytes: int = 64 * 1024  # SCORING_REQUEST_LOG_RECORD_BYTES: bodies are cut to fit
+    request_log_file_bytes: int = 4 * MEBIBYTE  # SCORING_REQUEST_LOG_FILE_BYTES: then the next file begins
+    request_log_files: int = 3  # SCORING_REQUEST_LOG_FILES: kept, the one being written included
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
     unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
 
@@ -169,6 +190,29 @@ def _level(value: str) -> str:
     return value.upper()
 
 
+def _share(value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("allowed are numbers from 0 to 1")
+    return number
+
+
+def _log_format(value: str) -> str:
+    if value.lower() not in ("text", "json"):
+        raise ValueError("allowed are text and json")
+    return value.lower()
+
+
+def _models(value: str) -> tuple[ServedModel, ...]:
+    try:
+        return tuple(ServedModel(**{key: str(text) for key, text in model.items()}) for model in json.loads(value))
+    except (ValueError, TypeError, AttributeError):
+        raise ValueError('allowed is a JSON list of objects with "name", "version" and "sha256"') from None
+
+
 _PORT = _integer(1, 65535)
 _BYTES = _integer(1, 2**32 - 1)  # the frames' lengths have 32 bits
 
@@ -201,6 +245,15 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_KEYS_FILE": ("keys_file", _text),
     "SCORING_TLS_CERTIFICATE": ("tls_certificate", _text),
     "SCORING_TLS_KEY": ("tls_key", _text),
+    "SCORING_MODELS": ("models", _models),
+    "SCORING_METRICS": ("metrics", _flag),
+    "SCORING_METRICS_OPEN": ("metrics_open", _flag),
+    "SCORING_LOG_FORMAT": ("log_format", _log_format),
+    "SCORING_REQUEST_LOG_RATE": ("request_log_rate", _share),
+    "SCORING_REQUEST_LOG_PATH": ("request_log_path", _text),
+    "SCORING_REQUEST_LOG_RECORD_BYTES": ("request_log_record_bytes", _integer(8192, 2**30)),
+    "SCORING_REQUEST_LOG_FILE_BYTES": ("request_log_file_bytes", _integer(8192, 2**40)),
+    "SCORING_REQUEST_LOG_FILES": ("request_log_files", _integer(1, 1000)),
     "SCORING_DRAIN": ("drain_s", _seconds),
 }
 # Known to Azure ML's server and without meaning here.

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from . import fastjson, logs, results, swagger
+from . import fastjson, logs, results, swagger, tracing
 from .frames import Flag, Kind, Progress, Reply, RequestReader
 from .inputs import InputError, RequestMeta, wsgi_environ
 from .script import Script, Style, load
@@ -99,6 +99,8 @@ class Worker:
 
     def answer(self, meta: bytes, body: memoryview) -> Reply | None:
         """The reply to a request, or None where it has been sent already, as a stream."""
+        ids, meta = tracing.unpack(meta)
+        tracing.enter(ids)
         try:
             if self._script.style is Style.RAW:
                 return self._answer_raw(meta, body)

@@ -1,15 +1,41 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scoring_server.json_logs import JsonFormatter
 from scoring_server.logs import AccessLog, tree
+
+from .process import app_root, running
+
+SCRIPT = """
+import logging
+import warnings
+
+log = logging.getLogger("mine")
+
+def init():
+    warnings.warn("old")
+    log.debug("too fine")
+
+def run(data):
+    log.info("got %s", data, extra={"rows": 3, "odd": object})
+    print("two\\nlines")
+    if data == "raise":
+        raise ValueError("a reason")
+    return data
+"""
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_what_a_client_sends_cannot_forge_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     async def write() -> None:
-        log = AccessLog(asyncio.get_running_loop(), through_logging=False)
+        log = AccessLog(asyncio.get_running_loop(), "text")
         log._enabled = True
         log.write("GET", "/a\nfake line \x1b[31m\u00e9", 200, 1.5, "7")
         log.flush()
@@ -27,3 +53,77 @@ def test_tree(tmp_path: Path) -> None:
     (tmp_path / "b" / "loop").symlink_to(tmp_path)
     expected = [f"{tmp_path.name}/", "    a", "    b/", "        c/", "        file", "        loop"]
     assert list(tree(str(tmp_path))) == expected
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    root = app_root(tmp_path)
+    (root / "score.py").write_text(SCRIPT)
+    return root
+
+
+def test_json_lines(script: Path) -> None:
+    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}) as server:
+        ids = {"x-request-id": "one", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+        assert server.request("POST", "/score", "raise", ids).status == 500
+        assert server.request("GET", "/nope", None, {"x-request-id": 'q"uote', "TraceId": "azure"}).status == 404
+        assert server.log.wait_for("GET /nope 404")
+    lines = [json.loads(line) for line in server.log.lines]
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert {"level", "logger", "pid", "message"} <= set(line)
+
+    def line_with(text: str) -> dict[str, Any]:
+        return next(line for line in lines if text in line["message"])
+
+    assert line_with("UserWarning: old")["logger"] == "py.warnings"
+    assert "request_id" not in line_with("ready for serving")
+    logged = line_with("got raise")
+    assert (logged["logger"], logged["rows"], logged["odd"]) == ("mine", 3, "<class 'object'>")
+    printed = line_with("two\nlines")
+    failed = line_with("Encountered Exception")
+    assert failed["level"] == "ERROR"
+    assert failed["exception"].endswith("ValueError: a reason")
+    access = line_with("POST /score 500")
+    assert {access[name] for name in ("method", "target", "status")} == {"POST", "/score", 500}
+    assert access["ms"] > 0
+    assert access["bytes"] > 0
+    assert access["pid"] != logged["pid"]
+    for line in (logged, printed, failed, access):
+        assert (line["request_id"], line["trace_id"]) == ("one", TRACE)
+    other = line_with("GET /nope 404")
+    assert (other["request_id"], other["trace_id"]) == ('q"uote', "azure")
+    assert not any("too fine" in line["message"] for line in lines)
+
+
+def test_a_logging_file_overrides_and_may_use_the_ids(script: Path) -> None:
+    config = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"ids": {"format": "%(name)s <%(request_id)s> %(message)s"}},
+        "handlers": {"all": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "ids"}},
+        "root": {"level": "INFO", "handlers": ["all"]},
+    }
+    (script / "logging.json").write_text(json.dumps(config))
+    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}) as server:
+        assert server.request("POST", "/score", "x", {"x-request-id": "one"}).status == 200
+        assert server.log.wait_for("azmlinfsrv <one> POST /score 200")
+        assert server.log.wait_for("mine <one> got x")
+        assert server.log.wait_for("azmlinfsrv <> Worker with pid")
+
+
+def test_text_stays_the_default(script: Path) -> None:
+    with running(script, "score.py", {"PYTHONWARNINGS": "ignore"}) as server:
+        assert server.request("POST", "/score", "x").status == 200
+        assert server.log.wait_for("POST /score 200")
+    assert not any(line.startswith("{") for line in server.log.lines)
+    assert not server.log.count("got x")
+
+
+def test_extra_cannot_replace_what_a_line_says() -> None:
+    record = logging.makeLogRecord(
+        {"name": "n", "msg": "m", "levelname": "INFO", "level": "fake", "time": "never", "stack_info": "s"}
+    )
+    line = json.loads(JsonFormatter().format(record))
+    assert (line["level"], line["stack"]) == ("INFO", "s")
+    assert line["time"] != "never"

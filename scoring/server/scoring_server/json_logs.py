@@ -1,0 +1,43 @@
+"""Log lines as JSON objects, one a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+# What every record has; anything else was given by the caller as `extra`.
+_OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "trace_id", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as an object: time, level, logger, pid, message, ids, exception, and what `extra` held."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            **head(record.created, record.levelname, record.name, record.process, record.getMessage()),
+            **ids(getattr(record, "request_id", ""), getattr(record, "trace_id", "")),
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            fields["stack"] = self.formatStack(record.stack_info)
+        fields |= {name: value for name, value in vars(record).items() if name not in _OWN and name not in fields}
+        return json.dumps(fields, default=str)
+
+
+def head(seconds: float, level: str, logger: str, pid: int | None, message: str) -> dict[str, Any]:
+    """What every line begins with. `seconds` count from 1970."""
+    return {"time": timestamp(seconds), "level": level, "logger": logger, "pid": pid, "message": message}
+
+
+def ids(request_id: str, trace_id: str) -> dict[str, Any]:
+    """The ids that are known."""
+    return {name: value for name, value in (("request_id", request_id), ("trace_id", trace_id)) if value}
+
+
+def timestamp(seconds: float) -> str:
+    """A time since 1970 as RFC 3339 writes it, in UTC, to the millisecond."""
+    milliseconds = int(seconds * 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(milliseconds // 1000))}.{milliseconds % 1000:03d}Z"

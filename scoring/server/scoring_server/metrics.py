@@ -1,0 +1,88 @@
+"""What the server counts. Plain dictionaries and lists: a request must not pay for being counted."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import defaultdict
+
+from .frames import Flag, Reply
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+OTHER_ROUTE = "other"
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Failure:
+    """Why a request was not answered as its caller wished. The values are those of the label `kind`."""
+
+    NONE = ""
+    SCRIPT_ERROR = "script_error"  # run() raised, or answered with an error of its own marked as such
+    TIMEOUT = "timeout"
+    WORKER_LOST = "worker_lost"
+    BUSY = "busy"  # refused: too many requests, connections or bytes
+    NOT_READY = "not_ready"
+    STOPPING = "stopping"
+    UNAUTHORIZED = "unauthorized"
+    CLIENT_ERROR = "client_error"
+    CLIENT_GONE = "client_gone"
+    STREAM_BROKEN = "stream_broken"
+    INTERNAL_ERROR = "internal_error"
+
+
+FAILURES = tuple(value for name, value in sorted(vars(Failure).items()) if name.isupper() and value)
+
+
+class Histogram:
+    """Counts of values by upper bound (inclusive), and their sum."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+
+class Metrics:
+    """Counters since the server's start."""
+
+    def __init__(self) -> None:
+        self.started = time.time()
+        self.requests: defaultdict[tuple[str, str, int], int] = defaultdict(int)  # by method, route, status
+        self.seconds: defaultdict[str, Histogram] = defaultdict(lambda: Histogram(SECONDS))  # by route
+        self.run_seconds = Histogram(SECONDS)
+        self.batch_sizes = Histogram(SIZES)
+        self.failures = dict.fromkeys(FAILURES, 0)
+        self.restarts = 0  # of workers
+
+    def answered(self, method: str, route: str, status: int, seconds: float, failure: str) -> None:
+        """Count an answered request."""
+        self.requests[method, route, status] += 1
+        self.seconds[route].observe(seconds)
+        if failure:
+            self.failures[failure] += 1
+
+
+def reply_failure(reply: Reply) -> str:
+    """The failure that a worker's reply tells of. A script's own answer is none unless it says that it failed."""
+    if reply.flags & Flag.RUN_FAILED:
+        return Failure.SCRIPT_ERROR
+    if reply.status < 400 or reply.flags & Flag.TIMED:
+        return Failure.NONE
+    return Failure.CLIENT_ERROR if reply.status < 500 else Failure.INTERNAL_ERROR
+
+
+def status_failure(status: int) -> str:
+    """The failure that an answer of the front itself tells of, by its status."""
+    if status < 400:
+        return Failure.NONE
+    if status == 401:
+        return Failure.UNAUTHORIZED
+    if status == 503:
+        return Failure.BUSY
+    return Failure.CLIENT_ERROR if status < 500 else Failure.INTERNAL_ERROR
