@@ -102,18 +102,22 @@ class Bench:
 
     def bare(self, context: Path) -> None:
         """Build the same context and run it with Docker's client alone, up to the first correct answer."""
-        cli = {**self.environment, "DOCKER_BUILDKIT": "1"}
+        cli, tag = {**self.environment, "DOCKER_BUILDKIT": "1"}, "bench-bare"
         subprocess.run(
-            [docker_client(), "build", "--quiet", "--tag", "bench-bare", str(context)],
+            [docker_client(), "build", "--quiet", "--tag", tag, str(context)],
             check=True,
             env=cli,
             capture_output=True,
         )
-        container = self.client.containers.run(
-            "bench-bare", detach=True, ports={"5001/tcp": ("127.0.0.1", 0)}, nano_cpus=10**9, mem_limit="1g"
+        started = subprocess.run(
+            [docker_client(), "run", "--detach", "--publish", "127.0.0.1::5001", "--cpus", "1", "--memory", "1g", tag],
+            check=True,
+            env=cli,
+            capture_output=True,
+            text=True,
         )
+        container = self.client.containers.get(started.stdout.strip())
         try:
-            container.reload()
             published = container.attrs["NetworkSettings"]["Ports"]["5001/tcp"][0]["HostPort"]
             self.answer(f"http://127.0.0.1:{published}/score")
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -44,13 +45,28 @@ class Build:
     logins: Mapping[str, Login] = field(default_factory=dict, repr=False)
 
 
+@functools.lru_cache(maxsize=4)
+def prepare(path: str) -> None:
+    """Do beforehand, while the engine is at other things, what a build begins with: imports, and choosing a client.
+
+    Args:
+        path: the PATH to look for docker commands on.
+    """
+
+    def work() -> None:
+        choose_client(path)
+        import docker  # noqa: F401
+
+    threading.Thread(target=work, daemon=True).start()
+
+
 def run_build(operation: Operation, build: Build) -> None:
     """Build an image into the daemon, its output shown line by line.
 
     Raises:
         OperationError: the build failed or was cancelled; it names the step and carries the last lines.
     """
-    client = None if build.classic else choose_client(operation.daemon.environ.get("PATH", os.defpath))
+    client = None if build.classic else choose_client(search_path(operation))
     if client is None:
         if not build.classic:
             operation.log(
@@ -74,6 +90,11 @@ def run_build(operation: Operation, build: Build) -> None:
         }
         environment.pop("DOCKER_CONTEXT", None)
         _run(operation, build, [*client.command, *build_arguments(build, client)], environment)
+
+
+def search_path(operation: Operation) -> str:
+    """Where docker commands are looked for."""
+    return operation.daemon.environ.get("PATH", os.defpath)
 
 
 def build_arguments(build: Build, client: BuildClient) -> list[str]:

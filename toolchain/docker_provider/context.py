@@ -15,7 +15,7 @@ from pathlib import Path
 from toolchain.docker_provider.dockerignore import read_patterns, walk
 
 CHUNK = 1024 * 1024
-_digests: dict[tuple[str, int, int, int], bytes] = {}
+_digests: dict[tuple[int, int, int, int], bytes] = {}
 
 
 def context_digest(context: str, dockerfile: str) -> str:
@@ -42,9 +42,9 @@ def context_digest(context: str, dockerfile: str) -> str:
 
 
 def file_digest(path: str, status: os.stat_result | None = None) -> bytes:
-    """The sha256 of a file's content; within the process each state of a file is read once."""
+    """The sha256 of a file's content; within the process each state of a file, whatever its names, is read once."""
     status = status or os.stat(path)
-    key = (os.path.abspath(path), status.st_ino, status.st_size, status.st_mtime_ns)
+    key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     if key not in _digests:
         digest, buffer = hashlib.sha256(), bytearray(CHUNK)
         view = memoryview(buffer)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from toolchain.docker_provider.build import Build, run_build
+from toolchain.docker_provider.build import Build, prepare, run_build, search_path
 from toolchain.docker_provider.context import context_digest
 from toolchain.docker_provider.engine import WARNING
 from toolchain.docker_provider.images import find_image, follow
@@ -66,6 +66,7 @@ class Image(Resource):
             operation.log(f"build.platform is not set: building for {build['platform']}")
         failures = build_problems(inputs)
         if not failures and not has_unknown([build["context"], build.get("dockerfile", UNKNOWN)]):
+            prepare(search_path(operation))
             try:
                 build["contextDigest"] = context_digest(build["context"], build["dockerfile"])
             except OSError as error:
