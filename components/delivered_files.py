@@ -1,8 +1,9 @@
-"""Files that a running container reads and that change under it: keys, certificates, a proxy's configuration.
+"""Files for a container that change while it runs: delivered into a volume that it mounts.
 
 A read-only container takes no uploads, environment variables are shown by `docker inspect`, and a container whose
-uploads change is replaced. So the files go into a volume, by the uploads of a second container that is created and never
-started. Changed files replace that one alone; the container that mounts the volume goes on, and reads them again.
+uploads change is replaced. So the files go into a volume, by the uploads of a second container that is created and
+never started. Changed files replace that one alone; the container that mounts the volume goes on, and reads them
+again.
 """
 
 from collections.abc import Mapping
