@@ -41,6 +41,11 @@ class Daemon:
         """Whether its published ports are this machine's."""
         return self.host.startswith(("unix://", "npipe://")) or not self.host
 
+    @property
+    def place(self) -> str:
+        """What it is, for messages."""
+        return f"the Docker daemon at {self.host or 'the default socket'}"
+
     def platform(self) -> str:
         """Return the platform that the daemon runs, e.g. `linux/amd64`."""
         version = self.client.version()

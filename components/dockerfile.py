@@ -7,6 +7,9 @@ APP_ROOT = "/var/azureml-app"
 """Azure ML's place for the application in the container."""
 
 MODELS_ROOT = f"{APP_ROOT}/azureml-models"
+RECORDS_ROOT = "/opt/model-records"
+"""Where the digests and samples of models lie, as `<name>/<version>/`, out of the way of scripts that list models."""
+
 DEPENDENCIES_ROOT = "/opt/dependencies"
 SERVER_ROOT = "/opt/server"
 PORT = 5001
@@ -75,15 +78,20 @@ def scoring_dockerfile(
     )
 
 
-def scoring_environment(*, entry_script: str, models: Sequence[tuple[str, str]]) -> dict[str, str]:
+def scoring_environment(
+    *, entry_script: str, models: Sequence[tuple[str, str]], digests: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the variables that the image sets.
 
     Args:
         entry_script: the script's path below the application's root.
         models: (name, version) of each model in the image. Azure ML names one model's folder, or the root of several.
+        digests: the sha256 that each model was registered with, by `name/version`.
     """
     model_dir = f"{MODELS_ROOT}/{models[0][0]}/{models[0][1]}" if len(models) == 1 else MODELS_ROOT
+    known = {"SCORING_MODEL_DIGESTS": json.dumps(dict(digests), sort_keys=True)} if digests else {}
     return {
+        **known,
         "AML_APP_ROOT": APP_ROOT,
         "AZUREML_ENTRY_SCRIPT": entry_script,
         "AZUREML_MODEL_DIR": model_dir,

@@ -81,7 +81,9 @@ def stage(
         models=[model.reference for model in found],
         script=SCRIPT_LAYER,
         environment=dockerfile.scoring_environment(
-            entry_script=config.script.name, models=[(model.name, model.version) for model in found]
+            entry_script=config.script.name,
+            models=[(model.name, model.version) for model in found],
+            digests={f"{model.name}/{model.version}": model.sha256 for model in found if model.sha256},
         ),
         labels=labels(config, found, image_name),
     )

@@ -13,7 +13,7 @@ import os
 import stat
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Literal
@@ -62,6 +62,50 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+@dataclass(frozen=True)
+class Content:
+    """What counts of one path of a file or folder: a file's sha256 (hex) and bytes, or a link's target."""
+
+    kind: Kind
+    path: str
+    """Below the folder; empty for a single file."""
+    executable: bool
+    content: str
+    size: int = 0
+
+
+def contents(path: Path, *, exclude: Exclude = is_litter) -> list[Content]:
+    """What counts of a file, or of a folder's tree in the order of the names; without what ``exclude`` names.
+
+    Raises:
+        Problem: the path is missing, an empty folder, or holds something that an image cannot.
+    """
+    if not path.exists():
+        raise Problem(f"There is no file or folder {str(path)!r}. Give the path of one that exists.")
+    if path.is_file():
+        return [Content("file", "", _is_executable(path), file_digest(path), path.stat().st_size)]
+    entries = list(_walk(path, exclude))
+    if all(entry.kind == "folder" for entry in entries):
+        raise Problem(f"The folder {str(path)!r} holds no files. Put the files into it, or give another path.")
+    return [
+        Content(entry.kind, str(entry.path), entry.executable, file_digest(entry.source), entry.source.stat().st_size)
+        if entry.kind == "file"
+        else Content(entry.kind, str(entry.path), entry.executable, entry.link)
+        for entry in entries
+    ]
+
+
+def digest_of(found: Sequence[Content]) -> str:
+    """The sha256 (hex) of a single file, or one over names, kinds, executable bits, link targets and files' sha256."""
+    if len(found) == 1 and not found[0].path:
+        return found[0].content
+    digest = hashlib.sha256()
+    for each in found:
+        line = "\0".join([each.kind, each.path, "x" if each.executable else "-", each.content])
+        digest.update(hashlib.sha256(line.encode()).digest())
+    return digest.hexdigest()
+
+
 def content_digest(path: Path, *, exclude: Exclude = is_litter) -> str:
     """The sha256 (hex) of a file's contents, or of a folder's tree.
 
@@ -71,19 +115,7 @@ def content_digest(path: Path, *, exclude: Exclude = is_litter) -> str:
     Raises:
         Problem: the path is missing, an empty folder, or holds something that an image cannot.
     """
-    if not path.exists():
-        raise Problem(f"There is no file or folder {str(path)!r}. Give the path of one that exists.")
-    if path.is_file():
-        return file_digest(path)
-    entries = list(_walk(path, exclude))
-    if all(entry.kind == "folder" for entry in entries):
-        raise Problem(f"The folder {str(path)!r} holds no files. Put the files into it, or give another path.")
-    digest = hashlib.sha256()
-    for entry in entries:
-        content = file_digest(entry.source) if entry.kind == "file" else entry.link
-        line = "\0".join([entry.kind, str(entry.path), "x" if entry.executable else "-", content])
-        digest.update(hashlib.sha256(line.encode()).digest())
-    return digest.hexdigest()
+    return digest_of(contents(path, exclude=exclude))
 
 
 def write_layer(target: Path, sources: Mapping[str, Path], *, exclude: Exclude = is_litter) -> str:

@@ -5,9 +5,20 @@ from pathlib import Path
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
-from components import daemon, models
+from components import arguments, daemon, models
 from components.reporting import problems_reported
 from components.stored_image import build_image
+
+
+class ResourceConfigurationArgs(TypedDict):
+    """What the service of a model needs, as Azure ML's `ResourceConfiguration`."""
+
+    cpu: NotRequired[float]
+    """CPU cores."""
+    memory_in_gb: NotRequired[float]
+    """Memory in GiB."""
+    gpu: NotRequired[int]
+    """Number of GPUs."""
 
 
 class ModelArtifactArgs(TypedDict):
@@ -15,13 +26,15 @@ class ModelArtifactArgs(TypedDict):
 
     model_path: str
     """Path of the model's file or folder."""
+    child_paths: NotRequired[list[str]]
+    """Files and folders in the model's folder that belong to it. Default: all."""
     model_name: NotRequired[str]
     """Name to register the model under. Default: the name of the file or folder."""
     model_version: NotRequired[str]
     """Version of the model. Default: the first 12 hex digits of the content's sha256: the same content is the same
     model."""
     tags: NotRequired[dict[str, str]]
-    """Tags of the model."""
+    """Tags of the model; a reference may ask for them: 'name?stage=prod'."""
     properties: NotRequired[dict[str, str]]
     """Properties of the model."""
     description: NotRequired[str]
@@ -30,6 +43,14 @@ class ModelArtifactArgs(TypedDict):
     """Framework of the model, e.g. 'ScikitLearn'."""
     model_framework_version: NotRequired[str]
     """Version of the framework. Default: the one found in the model's file."""
+    datasets: NotRequired[dict[str, str]]
+    """Data that the model was made with, by its purpose, e.g. {'training': 's3://...'}; recorded, never read."""
+    sample_input_dataset: NotRequired[str]
+    """Path of a JSON file with a sample of what a caller sends: the example in the service's description."""
+    sample_output_dataset: NotRequired[str]
+    """Path of a JSON file with a sample of what a caller gets."""
+    resource_configuration: NotRequired[ResourceConfigurationArgs]
+    """What a service of the model gets when it does not say itself."""
     keep_locally: NotRequired[bool]
     """Whether the registered model outlives this resource in the daemon. Default: false."""
     platform: NotRequired[str]
@@ -59,16 +80,7 @@ class ModelArtifact(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelArtifactArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("model-webservice:index:ModelArtifact", name, {}, opts)
         with problems_reported(name):
-            model = models.describe(
-                Path(args["model_path"]),
-                name=args.get("model_name", ""),
-                version=args.get("model_version", ""),
-                tags=args.get("tags"),
-                properties=args.get("properties"),
-                description=args.get("description", ""),
-                framework=args.get("model_framework", ""),
-                framework_version=args.get("model_framework_version", ""),
-            )
+            model = described(args)
             host = daemon.connect(args.get("docker_host", ""))
             first = models.declare(model)
             models.check_immutable(model, host.image_labels(model.reference))
@@ -84,6 +96,7 @@ class ModelArtifact(pulumi.ComponentResource):
             # Services of one program that register the same file share its image: one of them removes it.
             keep_locally=args.get("keep_locally", False) or not first,
         )
+        models.outputs.setdefault(model.reference, built.reference)
         self.model_name = pulumi.Output.from_input(model.name)
         self.model_version = pulumi.Output.from_input(model.version)
         self.sha256 = pulumi.Output.from_input(model.sha256)
@@ -98,3 +111,28 @@ class ModelArtifact(pulumi.ComponentResource):
                 "imageId": self.image_id,
             }
         )
+
+
+def described(args: ModelArtifactArgs) -> models.Model:
+    """Return the model that the arguments describe.
+
+    Raises:
+        Problem: an argument is unknown, or what it names is missing or not allowed.
+    """
+    arguments.check(args, ModelArtifactArgs, arguments.MODEL)
+    needs = args.get("resource_configuration", {})
+    return models.describe(
+        Path(args["model_path"]),
+        name=args.get("model_name", ""),
+        version=args.get("model_version", ""),
+        tags=args.get("tags"),
+        properties=args.get("properties"),
+        description=args.get("description", ""),
+        framework=args.get("model_framework", ""),
+        framework_version=args.get("model_framework_version", ""),
+        child_paths=args.get("child_paths", []),
+        datasets=args.get("datasets"),
+        resources={key: needs[key] for key in ("cpu", "memory_in_gb", "gpu") if needs.get(key) is not None},
+        sample_input=args.get("sample_input_dataset", ""),
+        sample_output=args.get("sample_output_dataset", ""),
+    )

@@ -5,7 +5,9 @@ starting with a letter. Repository names and tags follow the distribution refere
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from components.problems import Problem
 
@@ -87,6 +89,8 @@ class ModelReference:
 
     repository: str
     version: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags that it must have; an empty value stands for any."""
 
     def __str__(self) -> str:
         return f"{self.repository}:{self.version}" if self.version else self.repository
@@ -95,17 +99,44 @@ class ModelReference:
 def parse_model_reference(text: str) -> ModelReference:
     """Read `name`, `name:version` or `models/name:version`, with or without a registry before it.
 
+    Tags that the model must have may follow, as `name?stage=prod&approved`.
+
     Raises:
         Problem: the text is none of these.
     """
-    rest, at, _ = text.strip().partition("@")
+    given, _, query = text.strip().partition("?")
+    rest, at, _ = given.partition("@")
     head, slash, last = rest.rpartition("/")
     name, colon, version = last.partition(":")
     if at or not name or (colon and not TAG.fullmatch(version)):
         raise Problem(
-            f"{text!r} is not a model reference: give 'name', 'name:version', or the 'reference' output of a "
-            "ModelArtifact."
+            f"{text!r} is not a model reference: give 'name', 'name:version', 'name?tag=value', or the 'reference' "
+            "output of a ModelArtifact."
         )
+    tags = dict(parse_qsl(query, keep_blank_values=True))
     if not slash:
-        return ModelReference(repository_of_model(name), version)
-    return ModelReference(check_image_name(f"{head}/{name}"), version)
+        return ModelReference(repository_of_model(name), version, tags)
+    return ModelReference(check_image_name(f"{head}/{name}"), version, tags)
+
+
+def registry_of(name: str) -> str:
+    """Return the host of the registry that an image's name begins with; empty when it names none."""
+    first, slash, _ = name.partition("/")
+    return first if slash and ("." in first or ":" in first or first == "localhost") else ""
+
+
+def same_repository(one: str, other: str) -> bool:
+    """Return whether a repository is the one that is asked for: the same, or its end where no registry is named."""
+    return one == other or (not registry_of(other) and one.endswith(f"/{other}"))
+
+
+def check_registry(address: str) -> str:
+    """Return `address` of a registry, `host[:port][/path]` without a slash at its end; raise `Problem` otherwise."""
+    plain = re.sub(r"^https?://", "", address.strip()).rstrip("/")
+    if not registry_of(f"{plain}/x") or not plain:
+        raise Problem(
+            f"the registry's address {address!r} is not allowed: give host[:port][/path], the host with a dot or a "
+            "port, such as registry.example.com/team or localhost:5000."
+        )
+    check_image_name(f"{plain}/x")
+    return plain

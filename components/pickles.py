@@ -15,13 +15,14 @@ import lzma
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from components.inert_pickle import InertUnpickler
+from components.layers import Exclude, keep_all
 from components.lock import Lock
 from components.problems import Problem
 
@@ -43,20 +44,25 @@ _RECORD = re.compile(
 )
 
 
-def recorded_versions(path: Path) -> dict[str, str]:
+def recorded_versions(path: Path, *, exclude: Exclude = keep_all) -> dict[str, str]:
     """The versions of libraries by name, such as ``{"scikit-learn": "1.7.2"}``, that a model's pickles record.
 
     ``path`` is a pickle or joblib file, compressed or not, or a folder: then of all ``*.pkl``, ``*.pickle`` and
     ``*.joblib`` files in it; where these differ, the versions are joined by commas. Empty where nothing is recorded.
     """
     found: dict[str, set[str]] = {}
-    files = (
-        [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file() and _is_pickle(file))
-    )
+    files = [path] if path.is_file() else sorted(file for file in files_in(path, exclude) if _is_pickle(file))
     for file in files:
         for library, version in _recorded(file).items():
             found.setdefault(library, set()).add(version)
     return {library: ", ".join(sorted(versions)) for library, versions in sorted(found.items())}
+
+
+def files_in(folder: Path, exclude: Exclude) -> Iterator[Path]:
+    """The files of a folder that ``exclude`` does not leave out."""
+    for file in folder.rglob("*"):
+        if file.is_file() and not exclude(PurePosixPath(file.relative_to(folder).as_posix())):
+            yield file
 
 
 def check_versions(recorded: Mapping[str, str], lock: Lock, model: str) -> None:

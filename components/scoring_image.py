@@ -59,7 +59,7 @@ class ScoringImage(pulumi.ComponentResource):
                 pulumi.log.info(note, resource=self)
             return {"image": f"{image_name}:{context.tag}", "path": context.path}
 
-        references: pulumi.Output[Any] = pulumi.Output.from_input(args.get("models") or [])
+        references = model_references(name, args.get("models") or [])
         staged = apply_reporting(references, name, stage)
         built = build_image(
             name,
@@ -74,3 +74,27 @@ class ScoringImage(pulumi.ComponentResource):
         self.reference = built.reference
         self.image_id = built.image.repo_digest
         self.register_outputs({"imageName": self.image_name, "reference": self.reference, "imageId": self.image_id})
+
+
+def model_references(name: str, given: pulumi.Input[list[pulumi.Input[str]]]) -> "pulumi.Output[list[str]]":
+    """Return references of models; those that this program registers come, and depend on it, once they are there.
+
+    A model is found by a plain name too, as Azure ML's `Model(ws, 'mnist')` finds it.
+    """
+
+    def resolve(references: list[str]) -> Any:
+        with problems_reported(name):
+            known = [models.find_declared(reference) for reference in references]
+        if not references:
+            return references
+        # An Output in an apply brings its resources along.
+        return pulumi.Output.all(
+            *(
+                models.outputs.get(model.reference, model.reference) if model else reference
+                for reference, model in zip(references, known, strict=True)
+            )
+        )
+
+    references: pulumi.Output[Any] = pulumi.Output.from_input(given)
+    resolved: pulumi.Output[list[str]] = references.apply(resolve)
+    return resolved

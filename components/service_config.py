@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components import dockerfile, image_config, limits, models, names
+from components import dockerfile, image_config, limits, model_files, names
 from components.daemon import Daemon
 from components.problems import Problem
 
@@ -50,7 +50,7 @@ def check(name: str, args: Mapping[str, Any]) -> ServiceConfig:
     if style is not Style.IMAGE:
         image_config.check(args["image_config"])
     for path in args.get("model_paths") or ():
-        models.check_path(Path(path))
+        model_files.check_path(Path(path))
     service = names.check_service_name(args.get("service_name") or name)
     return ServiceConfig(
         name=service,

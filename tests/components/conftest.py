@@ -18,6 +18,7 @@ from tests.components.engine import Engine, FakeDaemon, Run
 def nothing_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test be a run of its own for the models that a program declares."""
     monkeypatch.setattr(models, "declared", {})
+    monkeypatch.setattr(models, "outputs", {})
 
 
 @pytest.fixture
@@ -101,6 +102,7 @@ def up(daemon: FakeDaemon) -> Run:
 
     def run(program: Callable[[], object], *existing: str) -> Engine:
         models.declared.clear()
+        models.outputs.clear()
         return Engine(daemon, existing=existing).run(program)
 
     return run
@@ -112,6 +114,7 @@ def preview(daemon: FakeDaemon) -> Run:
 
     def run(program: Callable[[], object], *existing: str) -> Engine:
         models.declared.clear()
+        models.outputs.clear()
         return Engine(daemon, preview=True, existing=existing).run(program)
 
     return run

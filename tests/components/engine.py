@@ -223,6 +223,10 @@ class FakeDaemon:
     def is_local(self) -> bool:
         return True
 
+    @property
+    def place(self) -> str:
+        return f"the Docker daemon at {self.host}"
+
     def platform(self) -> str:
         return "linux/amd64"
 

@@ -104,6 +104,10 @@ def test_a_tag_or_description_alone_makes_no_other_version(up: Run) -> None:
         ({"model_path": "empty"}, r"^mnist: the model folder 'empty' is empty: give one that holds the model's files"),
         ({"model_name": "a/b"}, r"the model name 'a/b' is not allowed"),
         ({"model_version": "1 2"}, r"the model version '1 2' is not allowed"),
+        ({"workspace": "ws"}, r"^mnist: workspace is given, which is not supported: there is no workspace.* Drop it\."),
+        ({"asset_path": "x"}, r"asset_path is given, which is not supported: it is modelPath"),
+        ({"model_nam": "x"}, r"unknown argument 'model_nam'. Did you mean 'model_name'\? Allowed: child_paths, "),
+        ({"child_paths": ["x"]}, r"childPaths is given for 'model.bin', which is a file"),
     ],
 )
 def test_a_bad_model_is_refused_in_a_preview(preview: Run, given: dict[str, str], said: str) -> None:

@@ -62,7 +62,7 @@ def test_a_reference_that_finds_none_is_a_problem(daemon: FakeDaemon, reference:
 def test_a_model_of_this_program_is_found_by_its_reference_before_it_is_built(daemon: FakeDaemon) -> None:
     models.declare(Model(Path("model.bin"), "mnist", "5", "0" * 64, libraries={"scikit-learn": "1.7.2"}))
     assert models.find("models/mnist:5", daemon) == KnownModel(  # type: ignore[arg-type] # the fake has the same methods
-        "models/mnist:5", "mnist", "5", {"scikit-learn": "1.7.2"}
+        "models/mnist:5", "mnist", "5", {"scikit-learn": "1.7.2"}, "0" * 64
     )
 
 
@@ -70,6 +70,48 @@ def test_the_hint_names_this_programs_models_where_the_daemon_has_none(daemon: F
     models.declare(Model(Path("model.bin"), "mnist", "5", "0" * 64))
     with pytest.raises(Problem, match=r"Registered: models/mnist:5\."):
         models.find("other", daemon)  # type: ignore[arg-type] # the fake has the same methods
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["mnist", "mnist:5", "models/mnist", "models/mnist:5", "mnist?stage=prod", "mnist?stage", "mnist:5?a=1&stage"],
+)
+@pytest.mark.parametrize("registry", ["", "registry.example:5000/team"])
+def test_a_model_of_this_program_is_found_by_its_name_version_and_tags(
+    daemon: FakeDaemon, reference: str, registry: str
+) -> None:
+    tags = {"stage": "prod", "a": "1"}
+    models.declare(Model(Path("model.bin"), "mnist", "5", "0" * 64, registry=registry, tags=tags))
+    assert models.find(reference, known(daemon)).tags == tags  # type: ignore[arg-type] # the fake has the same methods
+
+
+def test_a_name_that_fits_several_models_of_this_program_is_a_problem(daemon: FakeDaemon) -> None:
+    for version in "56":
+        models.declare(Model(Path("model.bin"), "mnist", version, "0" * 64))
+    with pytest.raises(
+        Problem, match=r"several models .*models/mnist:5, models/mnist:6\): give the 'reference' output"
+    ):
+        models.find("mnist", daemon)  # type: ignore[arg-type] # the fake has the same methods
+    assert models.find_declared("mnist:6") == KnownModel("models/mnist:6", "mnist", "6", {}, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("reference", "version"),
+    [("mnist?stage=prod", "1"), ("mnist?stage=dev", "2"), ("mnist?stage", "2"), ("mnist?stage=prod&by=me", "1")],
+)
+def test_tags_choose_the_newest_model_that_has_them(daemon: FakeDaemon, reference: str, version: str) -> None:
+    for number, tags in (("1", '{"stage": "prod", "by": "me"}'), ("2", '{"stage": "dev"}')):
+        daemon.images[f"models/mnist:{number}"] = {**registered("mnist", number), models.TAGS: tags}
+    daemon.images["models/mnist:3"] = registered("mnist", "3")
+    assert models.find(reference, daemon).version == version  # type: ignore[arg-type] # the fake has the same methods
+
+
+def test_the_first_place_that_has_the_model_counts(daemon: FakeDaemon) -> None:
+    other = known(FakeDaemon())
+    daemon.images["models/mnist:1"] = registered("mnist", "1")
+    found = models.find("mnist", daemon, other)  # type: ignore[arg-type] # the fake has the same methods
+    assert found.version == "1"
+    assert models.find("My Model", daemon, other).version == "7"  # type: ignore[arg-type] # likewise
 
 
 def test_what_is_empty_is_no_label() -> None:
@@ -105,8 +147,45 @@ def test_a_models_layer_holds_it_where_azure_ml_has_it(path: str, inside: str) -
     context = models.stage(model, "dev", "x", "linux/amd64")
     with tarfile.open(Path(context.path, "model.tar")) as archive:
         files = [entry.name for entry in archive if entry.isfile()]
-    assert files == [f"var/azureml-app/azureml-models/My Model/7/{inside}"]
+    assert files == ["opt/model-records/My Model/7/files.json", f"var/azureml-app/azureml-models/My Model/7/{inside}"]
     assert sorted(entry.name for entry in Path(context.path).iterdir()) == ["Dockerfile", "model.tar"]
+
+
+def test_litter_of_a_folder_counts_as_it_is_in_the_layer() -> None:
+    Path("saved/__pycache__").mkdir(parents=True)
+    Path("saved/weights").write_text("1")
+    Path("saved/__pycache__/x.pyc").write_text("1")
+    first = models.describe(Path("saved"))
+    Path("saved/__pycache__/x.pyc").write_text("2")
+    assert models.describe(Path("saved")).version != first.version
+
+
+def test_what_a_model_comes_with_is_labelled() -> None:
+    Path("in.json").write_text('{"data": [[1]]}')
+    model = models.describe(
+        Path("model.bin"),
+        version="1",
+        datasets={"training": "s3://digits"},
+        resources={"cpu": 0.5, "memory_in_gb": 2, "gpu": 0},
+        sample_input="in.json",
+        framework="ScikitLearn",
+    )
+    known = KnownModel.from_labels("m", model.labels())
+    assert known.resources == {"cpu": 0.5, "memory_in_gb": 2.0}
+    assert known.samples == ("sample_input.json",)
+    assert model.labels()["model-webservice.model.datasets"] == '{"training": "s3://digits"}'
+
+
+def test_the_frameworks_version_is_that_of_the_file_unless_it_is_given() -> None:
+    Path("model.pkl").write_bytes(pickle.dumps({"coef_": [1.0], "_sklearn_version": "1.7.2"}))
+    assert models.describe(Path("model.pkl"), framework="ScikitLearn").framework_version == "1.7.2"
+    assert models.describe(Path("model.pkl"), framework="ScikitLearn", framework_version="1").framework_version == "1"
+    assert models.describe(Path("model.pkl")).framework_version == ""
+
+
+def test_a_resource_below_zero_is_a_problem() -> None:
+    with pytest.raises(Problem, match=r"resourceConfiguration.cpu is -1: give a number above 0"):
+        models.describe(Path("model.bin"), resources={"cpu": -1})
 
 
 def test_what_lay_in_the_context_before_is_removed() -> None:

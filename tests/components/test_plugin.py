@@ -47,14 +47,17 @@ def properties(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_the_schema_has_three_components_and_their_one_type(schema: dict[str, Any]) -> None:
+def test_the_schema_has_three_components_and_their_types(schema: dict[str, Any]) -> None:
     assert schema["name"] == "model-webservice"
     assert set(schema["resources"]) == {
         "model-webservice:index:ModelArtifact",
         "model-webservice:index:ScoringImage",
         "model-webservice:index:ContainerWebservice",
     }
-    assert set(schema["types"]) == {"model-webservice:index:ImageConfigArgs"}
+    assert set(schema["types"]) == {
+        "model-webservice:index:ImageConfigArgs",
+        "model-webservice:index:ResourceConfigurationArgs",
+    }
     assert all(said["isComponent"] for said in schema["resources"].values())
 
 

@@ -64,6 +64,26 @@ def test_an_image_waits_for_the_models_of_its_program(up: Run) -> None:
     assert up(program).find(IMAGE, "myimage1-image").dependencies == ["mnist-image", "mnist-stored"]
 
 
+@pytest.mark.parametrize("reference", ["mnist", "mnist:5", "models/mnist:5", "mnist?stage=prod"])
+@pytest.mark.parametrize("model_first", [True, False])
+def test_an_image_waits_for_a_model_of_its_program_by_a_plain_name_too(
+    up: Run, reference: str, model_first: bool
+) -> None:
+    def register() -> None:
+        ModelArtifact(
+            "m", {"model_path": "model.bin", "model_name": "mnist", "model_version": "5", "tags": {"stage": "prod"}}
+        )
+
+    def program() -> None:
+        steps = [register, lambda: build(models=[reference])]
+        for step in steps if model_first else reversed(steps):
+            step()
+
+    image = up(program).find(IMAGE, "myimage1-image")
+    assert image.dependencies == ["m-image", "m-stored"]
+    assert "COPY --from=models/mnist:5 / /" in Path(".staging/dev/myimage1/Dockerfile").read_text()
+
+
 def test_the_daemons_platform_is_taken_unless_one_is_given(up: Run, packages: FakePackages) -> None:
     assert up(build).find(IMAGE).inputs["build"]["platform"] == "linux/amd64"
     other = up(lambda: build({"platform": "linux/arm64"}))

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from . import __version__
 from .processes import Launcher
 from .settings import Settings, SettingsError
+from .verification import ModelChangedError, verify
 
 USAGE_ERROR = 1
 CONFIGURATION_ERROR = 3
@@ -78,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_environ(environ)
     except SettingsError as error:
         print(f"Configuration error: {error}", file=sys.stderr)
+        return CONFIGURATION_ERROR
+    try:
+        verify(settings)
+    except ModelChangedError as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
         return CONFIGURATION_ERROR
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -73,6 +73,9 @@ class Settings:
     request_log_file_bytes: int = 4 * MEBIBYTE  # SCORING_REQUEST_LOG_FILE_BYTES: then the next file begins
     request_log_files: int = 3  # SCORING_REQUEST_LOG_FILES: kept, the one being written included
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
+    verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
+    model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
+    model_records: str = "/opt/model-records"  # SCORING_MODEL_RECORDS: records of the models' files, and samples
     unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
 
     @classmethod
@@ -179,6 +182,16 @@ def _origins(value: str) -> tuple[str, ...]:
     return tuple(origin for origin in (part.strip() for part in value.split(",")) if origin)
 
 
+def _digests(value: str) -> dict[str, str]:
+    try:
+        content = json.loads(value)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all("/" in name for name in content):
+        raise ValueError("allowed is a JSON object with a sha256 for each name/version")
+    return {str(name): str(digest) for name, digest in content.items()}
+
+
 def _prefix(value: str) -> str:
     stripped = value.strip("/")
     return f"/{stripped}" if stripped else ""
@@ -255,6 +268,9 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_REQUEST_LOG_FILE_BYTES": ("request_log_file_bytes", _integer(8192, 2**40)),
     "SCORING_REQUEST_LOG_FILES": ("request_log_files", _integer(1, 1000)),
     "SCORING_DRAIN": ("drain_s", _seconds),
+    "SCORING_VERIFY_MODELS": ("verify_models", _flag),
+    "SCORING_MODEL_DIGESTS": ("model_digests", _digests),
+    "SCORING_MODEL_RECORDS": ("model_records", _text),
 }
 # Known to Azure ML's server and without meaning here.
 _IGNORED = {"WORKSPACE_NAME", "HOSTNAME", "AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY"}
