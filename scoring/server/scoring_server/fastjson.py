@@ -1,12 +1,11 @@
-"""``json.loads`` on orjson, wherever the result is provably the standard library's.
+"""``json.loads`` on msgspec, wherever the result is provably the standard library's.
 
-orjson refuses what Python takes beyond JSON (NaN, Infinity, overflowing floats, lone surrogates, encodings other than
-UTF-8): the standard library then decides, and raises its own errors. Three cases are accepted by both with a different
-outcome, and are looked for beforehand:
+msgspec refuses what Python takes beyond JSON (NaN, Infinity, overflowing floats, lone surrogates, encodings other than
+UTF-8): the standard library then decides, and raises its own errors. Where msgspec would take what the standard library
+does not, or could take it otherwise, it is not asked:
 
-* integers of 2**64 and more become floats: a run of 19 digits or more that is no fraction leaves the text to the
-  standard library;
-* nesting past Python's recursion limit: more than 200 open brackets at once leave it, too;
+* nesting near Python's recursion limit, where the two end at different depths: more than 200 open brackets at once go
+  to the standard library;
 * anything but an exact str, bytes or bytearray, and any keyword argument, goes straight to the standard library.
 """
 
@@ -15,24 +14,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import orjson
+import msgspec
 
 _standard_loads = json.loads
-_orjson_loads = orjson.loads
-# Digits become zeros, the point stays, all else becomes a space, so that a long integer is found by a plain search.
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
-_LONG_RUN = b"0" * 19
-_LONG_INTEGER = b" " + _LONG_RUN
+_decode = msgspec.json.Decoder().decode
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _DEPTH = 200
 
 
-def _may_be_deep(data: bytes | bytearray) -> bool:
+def _few(text: str, bracket: str) -> bool:
+    """Whether `bracket` is in `text` at most half as often as levels are allowed. Stops looking when it is not."""
+    position = -1
+    for _ in range(_DEPTH // 2 + 1):
+        position = text.find(bracket, position + 1)
+        if position < 0:
+            return True
+    return False
+
+
+def _may_be_deep(text: str) -> bool:
     """Whether brackets may nest beyond the depth allowed; brackets within strings count, to be on the safe side."""
-    if data.count(b"[") + data.count(b"{") <= _DEPTH:
+    if _few(text, "[") and _few(text, "{"):
         return False
-    brackets = data.translate(_ONE_KIND, _NOT_BRACKETS)
+    brackets = text.encode().translate(_ONE_KIND, _NOT_BRACKETS)
     # Each round takes the innermost pairs away: what is left after eight rounds nests deeper, or is text.
     for _ in range(8):
         brackets = brackets.replace(b"[]", b"")
@@ -47,13 +52,10 @@ def loads(s: Any, **options: Any) -> Any:
     if options or not (kind is str or kind is bytes or kind is bytearray):
         return _standard_loads(s, **options)
     try:
-        data = s.encode() if kind is str else s
-        digits = data.translate(_DIGITS)
-        # The short search first: the exact one is the slower of the two.
-        may_be_long = _LONG_RUN in digits and (_LONG_INTEGER in digits or digits.startswith(_LONG_RUN))
-        if not may_be_long and not _may_be_deep(data):
-            return _orjson_loads(data)
-    except ValueError:
+        text = s if kind is str else s.decode()
+        if not _may_be_deep(text):
+            return _decode(text)
+    except (ValueError, msgspec.MsgspecError):
         pass
     return _standard_loads(s)
 

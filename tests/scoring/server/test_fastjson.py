@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal, localcontext
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -39,7 +41,7 @@ def fingerprint(value: Any) -> Any:
     return result
 
 
-NUMBERS = st.from_regex(r"-?[0-9]{1,24}(\.[0-9]{1,24})?([eE][-+]?[0-9]{1,3})?", fullmatch=True)
+NUMBERS = st.from_regex(r"-?[0-9]{1,24}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?", fullmatch=True)
 WORDS = st.sampled_from(["NaN", "Infinity", "-Infinity", "null", "true", "false", "-", "01", "1.", ".5", "+1", "nul"])
 STRINGS = st.from_regex(r'"(\\u[dD][89a-fA-F][0-9a-f]{2}|\\[nrt"\\/bfx]|[^"\\]|[0-9]{20})*"', fullmatch=True)
 ATOMS = NUMBERS | WORDS | STRINGS | st.text(max_size=5)
@@ -83,6 +85,17 @@ def test_every_float_survives(number: float) -> None:
     assert outcome(fastjson.loads, text) == outcome(standard_loads, text)
 
 
+@given(st.floats(min_value=0, max_value=1.7e308), st.integers(16, 800), st.sampled_from(["", "1"]))
+def test_numbers_between_two_floats_round_the_same(number: float, digits: int, more: str) -> None:
+    """The middle between two neighbours, cut short or made a little larger, is where parsers of floats err."""
+    middle = (Fraction(number) + Fraction(math.nextafter(number, math.inf))) / 2
+    with localcontext() as context:
+        context.prec = digits
+        mantissa, _, exponent = str(Decimal(middle.numerator) / Decimal(middle.denominator)).partition("E")
+    text = f"{mantissa}{more}e{exponent or 0}"
+    assert outcome(fastjson.loads, text) == outcome(standard_loads, text)
+
+
 @given(st.integers(min_value=-(2**70), max_value=2**70))
 def test_every_integer_survives(number: int) -> None:
     assert fastjson.loads(f'{{"n": {number}}}') == {"n": number}
@@ -107,6 +120,13 @@ def test_every_integer_survives(number: int) -> None:
         "[" + "[1]," * 500 + "[1]]",
         '["' + "[" * 500 + '"]',
         '{"a": 1, "b": 2, "a": 3}',
+        "[1e-400, 0e999, -0e5, -0.0, 1e308, 1.7976931348623159e308, 5e-324, 2e-324]",
+        "[1e18446744073709551616, 1e-18446744073709551616]",
+        r'["\ud83d\ude00", "\u0000", "\/"]',
+        r'"\ud83d"',
+        r'"\ude00\ud83d"',
+        '"\x7f\u2028"',
+        '"\x1f"',
         '"\ud800"',
         "",
     ],
@@ -131,5 +151,6 @@ def test_plain_numbers_do_not_fall_back(monkeypatch: pytest.MonkeyPatch) -> None
         raise AssertionError("fell back")
 
     monkeypatch.setattr(fastjson, "_standard_loads", refuse)
-    rows = [[0.0012345678901234567, 1 / 3, 255, -1e-30] for _ in range(500)]
+    rows = [[0.0012345678901234567, 1 / 3, 255, -1e-30, 2**64] for _ in range(500)]
     assert fastjson.loads(json.dumps({"data": rows})) == {"data": rows}
+    assert fastjson.loads(json.dumps({"é": rows}, ensure_ascii=False).encode()) == {"é": rows}
