@@ -10,6 +10,7 @@ import subprocess
 import docker
 import pytest
 import requests
+from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.mnist import data
 from tests.e2e.conftest import NAMES, write_script
@@ -51,6 +52,18 @@ def test_three_services_answer_alike(project: Project) -> None:
     _, labels = data.held_out()
     assert answers[NAMES[0]] == answers[NAMES[1]] == answers[NAMES[2]]
     assert sum(a == b for a, b in zip(answers[NAMES[0]], labels[:5].tolist(), strict=True)) >= 4
+
+
+def test_metrics_name_the_model_and_its_digest(project: Project, daemon: docker.DockerClient) -> None:
+    for name, service in project.services().items():
+        text = requests.get(service["scoringUri"].replace("/score", "/metrics"), timeout=10).text
+        families = {family.name: family for family in text_string_to_metric_families(text)}
+        (model,) = (sample.labels for sample in families["scoring_model_info"].samples)
+        image = daemon.images.get(f"models/{model['id']}")
+        assert model["sha256"] == image.labels["model-webservice.model.sha256"]
+        assert families["scoring_service_info"].samples[0].labels["service"] == name
+        scored = {"method": "POST", "route": "/score", "code": "200"}
+        assert [sample.value for sample in families["scoring_requests"].samples if sample.labels == scored] == [1]
 
 
 def test_containers_are_hardened(project: Project, daemon: docker.DockerClient) -> None:
