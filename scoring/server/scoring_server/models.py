@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from .logs import TREE_LINES, tree
-from .settings import DEFAULT_APP_ROOT, ServedModel, Settings
+from .settings import DEFAULT_APP_ROOT, Settings
 
 MODELS_FOLDER = "azureml-models"
+
+
+class ServedModel(NamedTuple):
+    """A model in the container; `sha256` is the registered one, in hex digits, or empty where that is not known."""
+
+    name: str
+    version: str
+    sha256: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}:{self.version}"
 
 
 class ModelNotFoundError(Exception):
@@ -26,11 +39,14 @@ def models_root(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def served_models(settings: Settings) -> list[ServedModel]:
-    """The models of ``SCORING_MODELS``; without it, those that lie in the container, whose digests are not known."""
-    if settings.models:
-        return list(settings.models)
+    """The models that lie in the container, with the digests that the image names."""
     root = models_root({"AZUREML_MODEL_DIR": settings.model_dir, "AML_APP_ROOT": settings.app_root})
-    return [ServedModel(folder.parent.name, folder.name) for folder in sorted(root.glob("*/*/"))]
+    places = {f"{folder.parent.name}/{folder.name}" for folder in root.glob("*/*/")} | set(settings.model_digests)
+    found = []
+    for place in sorted(places):
+        name, _, version = place.rpartition("/")
+        found.append(ServedModel(name, version, settings.model_digests.get(place, "")))
+    return found
 
 
 def _version_key(name: str) -> tuple[int, int, str]:

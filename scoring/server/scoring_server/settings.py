@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 DEFAULT_APP_ROOT = "/var/azureml-app"
 MEBIBYTE = 1024 * 1024
@@ -14,18 +14,6 @@ MEBIBYTE = 1024 * 1024
 
 class SettingsError(ValueError):
     """A setting that cannot be used. The message names it, what was given and what is allowed."""
-
-
-class ServedModel(NamedTuple):
-    """A model that the service uses; `sha256` is that of its content in hex digits, or empty where it is not known."""
-
-    name: str
-    version: str
-    sha256: str = ""
-
-    @property
-    def id(self) -> str:
-        return f"{self.name}:{self.version}"
 
 
 @dataclass(frozen=True)
@@ -63,7 +51,6 @@ class Settings:
     keys_file: str = ""  # SCORING_KEYS_FILE: one key a line; empty: no key is asked for
     tls_certificate: str = ""  # SCORING_TLS_CERTIFICATE, a PEM file with the chain
     tls_key: str = ""  # SCORING_TLS_KEY, a PEM file
-    models: tuple[ServedModel, ...] = ()  # SCORING_MODELS: [{"name": ..., "version": ..., "sha256": ...}]
     metrics: bool = True  # SCORING_METRICS: answer /metrics
     metrics_open: bool = False  # SCORING_METRICS_OPEN: without a key, even where the rest asks for one
     log_format: str = "text"  # SCORING_LOG_FORMAT: "json" for an object a line
@@ -219,13 +206,6 @@ def _log_format(value: str) -> str:
     return value.lower()
 
 
-def _models(value: str) -> tuple[ServedModel, ...]:
-    try:
-        return tuple(ServedModel(**{key: str(text) for key, text in model.items()}) for model in json.loads(value))
-    except (ValueError, TypeError, AttributeError):
-        raise ValueError('allowed is a JSON list of objects with "name", "version" and "sha256"') from None
-
-
 _PORT = _integer(1, 65535)
 _BYTES = _integer(1, 2**32 - 1)  # the frames' lengths have 32 bits
 
@@ -258,7 +238,6 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_KEYS_FILE": ("keys_file", _text),
     "SCORING_TLS_CERTIFICATE": ("tls_certificate", _text),
     "SCORING_TLS_KEY": ("tls_key", _text),
-    "SCORING_MODELS": ("models", _models),
     "SCORING_METRICS": ("metrics", _flag),
     "SCORING_METRICS_OPEN": ("metrics_open", _flag),
     "SCORING_LOG_FORMAT": ("log_format", _log_format),

@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from scoring_server.models import ModelNotFoundError, get_model_path
+from scoring_server.models import ModelNotFoundError, get_model_path, served_models
+from scoring_server.settings import Settings
 
 
 def make(root: Path, *files: str) -> None:
@@ -69,3 +70,18 @@ def test_errors_show_what_is_there(tmp_path: Path, name: str, version: int | Non
 def test_no_models_at_all(tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="does not exist"):
         found(tmp_path, "m")
+
+
+def test_served_models_are_those_in_the_container_and_those_with_a_digest(tmp_path: Path) -> None:
+    for folder in ("a/1", "a/2", "b/7"):
+        (tmp_path / "azureml-models" / folder).mkdir(parents=True)
+    (tmp_path / "azureml-models" / "a" / "file").touch()
+    settings = Settings(app_root=str(tmp_path), model_digests={"a/2": "ab", "c/1": "cd"})
+    assert [tuple(model) for model in served_models(settings)] == [
+        ("a", "1", ""),
+        ("a", "2", "ab"),
+        ("b", "7", ""),
+        ("c", "1", "cd"),
+    ]
+    assert served_models(settings)[0].id == "a:1"
+    assert served_models(Settings(app_root=str(tmp_path / "none"))) == []

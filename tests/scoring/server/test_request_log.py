@@ -196,6 +196,7 @@ def test_a_path_that_cannot_be_written_is_an_error_at_start(tmp_path: Path) -> N
 
 def test_requests_are_recorded(tmp_path: Path) -> None:
     root = app_root(tmp_path / "app", "raw.py")
+    (root / "azureml-models" / "digits" / "3").mkdir(parents=True)
     (root / "keys").write_text("first-key\n")
     folder = tmp_path / "logs"
     folder.mkdir()
@@ -204,7 +205,6 @@ def test_requests_are_recorded(tmp_path: Path) -> None:
         "SCORING_REQUEST_LOG_RATE": "1",
         "SCORING_REQUEST_LOG_PATH": str(path),
         "SCORING_REQUEST_LOG_RECORD_BYTES": "8192",
-        "SCORING_MODELS": '[{"name": "digits", "version": "3"}]',
         "SCORING_KEYS_FILE": str(root / "keys"),
     }
     with running(root, "raw.py", environ) as server:

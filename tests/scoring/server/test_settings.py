@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from scoring_server.cli import environment, parser
-from scoring_server.settings import ServedModel, Settings, SettingsError
+from scoring_server.settings import Settings, SettingsError
 
 
 def test_defaults() -> None:
@@ -28,8 +28,6 @@ def test_defaults() -> None:
         ("SEPERATE_HEALTH_ENDPOINT", "true", "health_port", 5000),
         ("SCORING_LOG_FORMAT", "JSON", "log_format", "json"),
         ("SCORING_REQUEST_LOG_RATE", "0.25", "request_log_rate", 0.25),
-        ("SCORING_MODELS", '[{"name": "a", "version": 2}]', "models", (ServedModel("a", "2", ""),)),
-        ("SCORING_MODELS", "[]", "models", ()),
     ],
 )
 def test_values(variable: str, given: str, name: str, expected: object) -> None:
@@ -50,8 +48,6 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_REQUEST_LOG_RATE", "1.5", "from 0 to 1"),
         ("SCORING_REQUEST_LOG_RATE", "nan", "from 0 to 1"),
         ("SCORING_REQUEST_LOG_RECORD_BYTES", "100", "from 8192"),
-        ("SCORING_MODELS", '{"name": "a"}', "a JSON list"),
-        ("SCORING_MODELS", '[{"version": "1"}]', '"name", "version" and "sha256"'),
     ],
 )
 def test_errors_name_the_variable_the_value_and_what_is_allowed(variable: str, given: str, allowed: str) -> None:
