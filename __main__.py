@@ -18,4 +18,6 @@ with problems_reported(pulumi.get_project()):
         project=pulumi.get_project(),
         secret=get_config_secret_keys_env(),
     )
-pulumi.export("services", Deployment(settings).deploy())
+deployment = Deployment(settings)
+pulumi.export("services", deployment.deploy())
+pulumi.export("keys", pulumi.Output.secret(deployment.keys()))

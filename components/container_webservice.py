@@ -1,13 +1,14 @@
 """`ContainerWebservice`: a model served over HTTP from a container, in the three styles of deployment."""
 
 import asyncio
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
 from typing_extensions import NotRequired, TypedDict
 
-from components import daemon, dockerfile, limits, readiness, service_config
+from components import daemon, delivered_files, dockerfile, limits, readiness, service_access, service_config
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
 from components.reporting import apply_reporting, problems_reported
@@ -40,6 +41,20 @@ class ContainerWebserviceArgs(TypedDict):
     """Description of the service, as a label of the container."""
     environment: NotRequired[pulumi.Input[dict[str, pulumi.Input[str]]]]
     """Environment variables of the container. Docker shows them to whoever may inspect the container."""
+    auth_enabled: NotRequired[bool]
+    """Whether callers must send a key, as 'Authorization: Bearer <key>'. Default: false."""
+    primary_key: NotRequired[pulumi.Input[str]]
+    """First key, a secret of 32 or more random characters. Needed with authEnabled."""
+    secondary_key: NotRequired[pulumi.Input[str]]
+    """Second key, valid beside the first, so that callers can change over from one to the other."""
+    ssl_enabled: NotRequired[bool]
+    """Whether the service speaks TLS (1.2 or newer), and nothing else. Default: false."""
+    ssl_cert_pem_file: NotRequired[str]
+    """Path of the certificate, with its chain, in PEM. Needed with sslEnabled."""
+    ssl_key_pem_file: NotRequired[str]
+    """Path of the certificate's private key, in PEM without a passphrase. Needed with sslEnabled."""
+    ssl_cname: NotRequired[str]
+    """Host name that the certificate is for; the URIs begin with it. Needed with sslEnabled."""
     port: NotRequired[int]
     """Host port. Default: 0, Docker chooses a free one."""
     bind_address: NotRequired[str]
@@ -65,6 +80,8 @@ class ContainerWebservice(pulumi.ComponentResource):
     """Where to POST data to be scored."""
     swagger_uri: pulumi.Output[str]
     """Where the service describes its interface."""
+    address: pulumi.Output[str]
+    """Host and port that the service is published on: where the name in the URIs must lead to."""
     image: pulumi.Output[str]
     """Reference of the image that runs."""
     image_id: pulumi.Output[str]
@@ -75,23 +92,29 @@ class ContainerWebservice(pulumi.ComponentResource):
     def __init__(self, name: str, args: ContainerWebserviceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("model-webservice:index:ContainerWebservice", name, {}, opts)
         with problems_reported(name):
-            config = service_config.check(name, args)
+            config = service_config.check(name, args, pulumi.get_stack())
             host = daemon.connect(args.get("docker_host", ""))
             service_config.check_port_free(config, host)
+        access = config.access
+        if access.certificate and (warning := access.certificate.warning(datetime.now(timezone.utc))):
+            pulumi.log.warn(f"{config.name}: {warning}", self)
         self.image = self._image(name, config, args)
         container = self._container(name, config, args, self.image, host)
         address = service_config.public_address(config.bind_address, host.host)
         timeout = config.wait_timeout
 
         async def ready(container_id: str) -> str:
-            seen = readiness.DockerContainer(host.client, container_id, local=host.is_local)
+            tls = access.certificate is not None
+            seen = readiness.DockerContainer(host.client, container_id, local=host.is_local, tls=tls)
             if pulumi.runtime.is_dry_run():
                 return await asyncio.to_thread(readiness.state_of, seen)
             return await wait(seen, config.name, timeout, container)
 
         self.state = apply_reporting(container.id, name, ready)
         port = container.ports.apply(lambda ports: ports[0].external if ports else 0)
-        base = pulumi.Output.all(address, port, self.state).apply(lambda seen: f"http://{seen[0]}:{seen[1]}")
+        published = pulumi.Output.all(port, self.state).apply(lambda seen: int(seen[0]))
+        self.address = pulumi.Output.format("{0}:{1}", address, published)
+        base = pulumi.Output.format("{0}://{1}:{2}", access.scheme, access.cname or address, published)
         self.service_name = pulumi.Output.from_input(config.name)
         self.scoring_uri = pulumi.Output.format("{0}/score", base)
         self.swagger_uri = pulumi.Output.format("{0}/swagger.json", base)
@@ -103,6 +126,7 @@ class ContainerWebservice(pulumi.ComponentResource):
                 "state": self.state,
                 "scoringUri": self.scoring_uri,
                 "swaggerUri": self.swagger_uri,
+                "address": self.address,
                 "image": self.image,
                 "imageId": self.image_id,
                 "containerId": self.container_id,
@@ -155,14 +179,25 @@ class ContainerWebservice(pulumi.ComponentResource):
             """The image's id, so that a container is replaced when, and only when, its image is another."""
             return await asyncio.to_thread(host.image_id, reference) or reference
 
+        pinned = apply_reporting(image, name, pin)
+        files = service_access.files(name, config.access, args)
+        delivered = (
+            delivered_files.deliver(
+                name, files, folder=service_access.FOLDER, image=pinned, opts=pulumi.ResourceOptions(parent=self)
+            )
+            if files
+            else None
+        )
         environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": "1"}
         envs = pulumi.Output.from_input(args.get("environment") or {}).apply(
-            lambda given: sorted(f"{key}={value}" for key, value in {**environment, **given}.items())
+            lambda given: sorted(
+                f"{key}={value}" for key, value in {**environment, **given, **config.access.environment}.items()
+            )
         )
         return docker.Container(
             f"{name}-container",
             name=config.name,
-            image=apply_reporting(image, name, pin),
+            image=pinned,
             envs=envs,
             user=dockerfile.USER,
             init=True,
@@ -183,14 +218,19 @@ class ContainerWebservice(pulumi.ComponentResource):
                 docker.ContainerPortArgs(internal=dockerfile.PORT, external=config.port or None, ip=config.bind_address)
             ],
             healthcheck=docker.ContainerHealthcheckArgs(
-                tests=readiness.HEALTH_CHECK,
+                tests=readiness.HEALTH_CHECK_BESIDE_TLS if config.access.certificate else readiness.HEALTH_CHECK,
                 interval="10s",
                 timeout="5s",
                 retries=3,
                 start_period=limits.duration(config.wait_timeout),
             ),
             labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(config.labels.items())],
-            opts=pulumi.ResourceOptions(parent=self, replace_on_changes=["healthcheck"]),
+            volumes=[delivered.mount] if delivered else None,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[delivered.delivery] if delivered else [],
+                replace_on_changes=["healthcheck"],
+            ),
         )
 
 

@@ -28,6 +28,12 @@ class Deployment:
         """Create all services and return what is known of each, by name."""
         return {service.name: self.described(service) for service in self.settings.services}
 
+    def keys(self) -> dict[str, dict[str, str]]:
+        """Return the keys of each service that asks for one, by name; they are secrets."""
+        return {
+            service.name: dict(service.access.keys) for service in self.settings.services if service.access.auth_enabled
+        }
+
     def model(self) -> "pulumi.Input[str]":
         """Return the reference of the registered model, registering it unless it is registered elsewhere."""
         if self._model is None:
@@ -77,18 +83,27 @@ class Deployment:
 
     def described(self, service: ServiceSettings) -> "dict[str, pulumi.Input[Any]]":
         """Create one service and return what is known of it."""
+        access = service.access
         args = ContainerWebserviceArgs(
             cpu_cores=service.cpu_cores,
             memory_gb=service.memory_gb,
             tags=dict(service.tags),
             description=service.description,
             environment=environment_of(service),
+            auth_enabled=access.auth_enabled,
+            ssl_enabled=access.ssl_enabled,
+            ssl_cert_pem_file=access.ssl_cert_pem_file,
+            ssl_key_pem_file=access.ssl_key_pem_file,
+            ssl_cname=access.ssl_cname,
             port=service.port,
             bind_address=self.settings.bind_address,
             stop_grace_seconds=self.settings.stop_grace_seconds,
             wait_timeout=self.settings.wait_timeout,
             docker_host=self.settings.docker_host,
         )
+        if access.auth_enabled:
+            args["primary_key"] = pulumi.Output.secret(access.keys["primary"])
+            args["secondary_key"] = pulumi.Output.secret(access.keys["secondary"])
         if service.style == "image":
             args["image"] = self.image()
         else:
@@ -105,6 +120,9 @@ class Deployment:
             "state": made.state,
             "scoringUri": made.scoring_uri,
             "swaggerUri": made.swagger_uri,
+            "address": made.address,
+            "authEnabled": access.auth_enabled,
+            "sslCertPemFile": access.ssl_cert_pem_file,
         }
 
 

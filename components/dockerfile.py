@@ -15,6 +15,9 @@ SERVER_ROOT = "/opt/server"
 PORT = 5001
 """The port that the server listens on in the container, as the reference server's."""
 
+HEALTH_PORT = 5000
+"""The port that answers health checks, and nothing else, where the other one wants TLS."""
+
 USER = "10001:10001"
 """A user and group id that no base image gives a name or files to."""
 

@@ -18,6 +18,8 @@ SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{2,31}")
 REPOSITORY_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 MODEL_NAME_LENGTH = 255
+HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+HOST_NAME_LENGTH = 253
 
 
 def check_service_name(name: str) -> str:
@@ -30,6 +32,33 @@ def check_service_name(name: str) -> str:
         f"the service name {name!r} is not allowed: 3 to 32 characters, lower-case letters, digits and dashes, "
         f"starting with a letter. Rename the service{hint}."
     )
+
+
+def check_host_name(setting: str, name: str) -> str:
+    """Return `name` in lower case; raise `Problem` when it cannot be a host's name (RFC 1123, section 2.1)."""
+    labels = name.split(".")
+    if len(name) > HOST_NAME_LENGTH or not all(HOST_LABEL.fullmatch(label) for label in labels) or labels[-1].isdigit():
+        raise Problem(
+            f"{setting} is {name!r}: give a host name without scheme, port or path, for instance mnist.example.com: "
+            "labels of 1 to 63 letters, digits and dashes, with dots between them."
+        )
+    return name.lower()
+
+
+def check_dns_label(setting: str, label: str) -> str:
+    """Return `label` in lower case; raise `Problem` when it cannot be one label of a host's name."""
+    if not HOST_LABEL.fullmatch(label) or label.isdigit():
+        raise Problem(
+            f"{setting} is {label!r}: give one label of a host name, for instance mnist: 1 to 63 letters, digits and "
+            "dashes, no dots, not digits alone."
+        )
+    return label.lower()
+
+
+def camel(name: str) -> str:
+    """Return a Python name as Pulumi's languages write it."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
 
 
 def check_image_name(name: str) -> str:

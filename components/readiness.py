@@ -4,14 +4,15 @@ The container is followed by the Docker API: its state and log lines are said as
 health check says when it is run at once instead of at the next interval, and an exit ends the wait immediately.
 """
 
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Protocol
 
-from components.dockerfile import PORT
+from components.dockerfile import HEALTH_PORT, PORT
 from components.problems import Problem
 
 LOG_LINES = 50
@@ -27,12 +28,19 @@ ASK_INSIDE_EVERY = 10
 HEALTHY, UNHEALTHY, TRANSITIONING = "Healthy", "Unhealthy", "Transitioning"
 """States of a service, named as Azure ML names them."""
 
-ASK = (
-    f"exec 3<>/dev/tcp/127.0.0.1/{PORT} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && "
-    'read -r -t 3 _ status _ <&3 && [ "$status" = 200 ]'
-)
-HEALTH_CHECK = ["CMD", "bash", "-c", ASK]
-"""Asks the server for `/` by a connection of the shell: no Python is started."""
+
+def health_check(port: int) -> list[str]:
+    """Return Docker's check: ask the server for `/`, without TLS, by a connection of the shell, as no Python starts."""
+    ask = (
+        f"exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && "
+        'read -r -t 3 _ status _ <&3 && [ "$status" = 200 ]'
+    )
+    return ["CMD", "bash", "-c", ask]
+
+
+HEALTH_CHECK = health_check(PORT)
+HEALTH_CHECK_BESIDE_TLS = health_check(HEALTH_PORT)
+"""Asks the port that answers health checks alone: the service's own wants TLS."""
 
 
 @dataclass(frozen=True)
@@ -168,9 +176,12 @@ def with_log(message: str, log: list[str]) -> str:
     return "\n".join([message, f"Its last {len(log)} log lines:", *(f"  {line}" for line in log)])
 
 
-def answers(address: str, port: int) -> bool:
+def answers(address: str, port: int, *, tls: bool = False) -> bool:
     """Return whether the server at `address`:`port` says that it is healthy."""
-    connection = HTTPConnection("127.0.0.1" if address == "0.0.0.0" else address, port, timeout=3)  # noqa: S104
+    host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104
+    connection = (
+        HTTPSConnection(host, port, timeout=3, context=anyone()) if tls else HTTPConnection(host, port, timeout=3)
+    )
     try:
         connection.request("GET", "/")
         return connection.getresponse().status == 200
@@ -178,6 +189,14 @@ def answers(address: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def anyone() -> ssl.SSLContext:
+    """Return a TLS context that asks for no proof: the daemon says whose port it is, and nothing secret is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class DockerContainer:
@@ -188,12 +207,15 @@ class DockerContainer:
         container_id: the container's id or name.
         local: whether ports that the daemon publishes are this machine's: then the service is asked as its callers
             will, which costs next to nothing, while a health check inside the container starts a process.
+        tls: whether the service wants TLS.
     """
 
-    def __init__(self, client: Any, container_id: str, *, local: bool = False) -> None:
+    def __init__(self, client: Any, container_id: str, *, local: bool = False, tls: bool = False) -> None:
         self.api = client.api
         self.id = container_id
         self.local = local
+        self.tls = tls
+        self.check = HEALTH_CHECK_BESIDE_TLS if tls else HEALTH_CHECK
         self.published: tuple[str, int] | None = None
         self.asked = 0
 
@@ -225,12 +247,12 @@ class DockerContainer:
 
         if self.local and self.published:
             self.asked += 1
-            if answers(*self.published):
+            if answers(*self.published, tls=self.tls):
                 return True
             if self.asked % ASK_INSIDE_EVERY:
                 return False
         try:
-            run = self.api.exec_create(self.id, HEALTH_CHECK[1:])
+            run = self.api.exec_create(self.id, self.check[1:])
             self.api.exec_start(run["Id"])
             return bool(self.api.exec_inspect(run["Id"])["ExitCode"] == 0)
         except docker.errors.APIError:

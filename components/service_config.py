@@ -4,13 +4,13 @@ import ipaddress
 import json
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components import dockerfile, image_config, limits, model_files, names
+from components import dockerfile, image_config, limits, model_files, names, service_access
 from components.daemon import Daemon
 from components.problems import Problem
 
@@ -38,13 +38,19 @@ class ServiceConfig:
     stop_grace_seconds: int
     wait_timeout: int
     labels: Mapping[str, str]
+    access: service_access.AccessConfig = field(default_factory=service_access.AccessConfig)
 
 
-def check(name: str, args: Mapping[str, Any]) -> ServiceConfig:
+def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
     """Return the checked configuration of the service `name`, from a ContainerWebservice's arguments.
 
+    Args:
+        name: the service's name, unless the arguments say another.
+        args: the arguments.
+        stack: the stack's name, for the commands that messages give.
+
     Raises:
-        Problem: a name, limit or port is not allowed, or not exactly one style is given.
+        Problem: a name, limit or port is not allowed, not exactly one style is given, or keys are missing.
     """
     style = style_of(args)
     if style is not Style.IMAGE:
@@ -62,6 +68,7 @@ def check(name: str, args: Mapping[str, Any]) -> ServiceConfig:
         stop_grace_seconds=limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30)),
         wait_timeout=limits.positive_seconds("waitTimeout", args.get("wait_timeout", 300)),
         labels=labels(service, args),
+        access=service_access.check(args, stack),
     )
 
 
@@ -78,7 +85,7 @@ def style_of(args: Mapping[str, Any]) -> Style:
             "(from an image)."
         )
     if len(given) > 1:
-        first, *others = (camel(style.value) for style in given)
+        first, *others = (names.camel(style.value) for style in given)
         raise Problem(
             f"{', '.join([first, *others])} are given, one is allowed: keep {first} and drop {' and '.join(others)}."
         )
@@ -86,19 +93,13 @@ def style_of(args: Mapping[str, Any]) -> Style:
     if style is Style.IMAGE and args.get("image_config"):
         raise Problem("imageConfig is given with image, which is made already: drop imageConfig.")
     if style is not Style.IMAGE and not args.get("image_config"):
-        raise Problem(f"{camel(style.value)} needs imageConfig, at least its executionScript.")
+        raise Problem(f"{names.camel(style.value)} needs imageConfig, at least its executionScript.")
     return style
 
 
 def is_given(value: Any) -> bool:
     """Return whether an input names something; an Output cannot be asked and counts."""
     return value is not None and value not in ("", [])
-
-
-def camel(name: str) -> str:
-    """Return a Python name as Pulumi's languages write it."""
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
 
 
 def bind_address(text: str) -> str:

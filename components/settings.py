@@ -1,15 +1,14 @@
 """The project's settings: read in one place, from the configuration that `Pulumi.yaml` declares, checked before use."""
 
-import contextlib
-import difflib
 import json
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import names
+from components import access_settings, names
+from components.access_settings import AccessSettings
 from components.problems import Problem
+from components.setting_values import check_known, kind_of, to_number, to_texts, to_whole_number
 
 STYLES = ("modelFile", "registeredModel", "image")
 SERVICE_KEYS = (
@@ -22,6 +21,7 @@ SERVICE_KEYS = (
     "tags",
     "description",
     "environment",
+    *access_settings.OF_SERVICE,
 )
 
 
@@ -39,6 +39,7 @@ class ServiceSettings:
     description: str
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_is_secret: bool = False
+    access: AccessSettings = field(default_factory=AccessSettings)
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,10 @@ class Settings:
         secrets = {key.partition(":")[2] for key in secret if key.partition(":")[0] == project}
         check_secrets(secrets)
         read = Reader(own, secrets)
+        services = read.services()
+        access_settings.check_stack(own, secrets, {service.name: service.access for service in services})
         return cls(
-            services=read.services(),
+            services=services,
             model_path=read.text("modelPath"),
             model_name=read.text("modelName"),
             model_version=read.text("modelVersion"),
@@ -165,8 +168,9 @@ class Reader:
                 f"{where}.executionScript is given with the style image, whose script is the image's: drop it, or set "
                 "the stack's executionScript."
             )
+        name = names.check_service_name(str(entry.get("name", "")))
         return ServiceSettings(
-            name=names.check_service_name(str(entry.get("name", ""))),
+            name=name,
             style=str(style),
             execution_script=str(entry.get("executionScript", self.text("executionScript"))),
             port=to_whole_number(f"{where}.port", entry.get("port", 0)),
@@ -180,55 +184,15 @@ class Reader:
             description=str(entry.get("description", self.text("description"))),
             environment=to_texts(f"{where}.environment", entry.get("environment", {})),
             environment_is_secret="services" in self.secrets,
+            access=AccessSettings.read(name, entry, self.own),
         )
-
-
-def check_known(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> None:
-    """Raise `Problem` when `given` holds a key that is not `allowed`, with the one that was probably meant."""
-    for key in sorted(set(given) - set(allowed)):
-        near = difflib.get_close_matches(key, allowed, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise Problem(f"unknown {what} {key!r}.{hint} Allowed: {', '.join(sorted(allowed))}.")
 
 
 def check_secrets(secrets: Collection[str]) -> None:
     """Raise `Problem` when a key is set as a secret whose value is written where others read it."""
-    for key in sorted(set(secrets) - {"services"}):
+    for key in sorted(set(secrets) - {"services", *access_settings.SECRET_KEYS}):
         raise Problem(
             f"{key} is set as a secret, but becomes a label, a name or a path, which are not secret. Set it without "
             "--secret; secrets of a service go into its environment, for instance with pulumi config set --secret "
             "--path 'services[0].environment.TOKEN'."
         )
-
-
-def to_number(key: str, value: Any) -> float:
-    """Return `value` as a finite number; raise `Problem` when it is none."""
-    with contextlib.suppress(TypeError, ValueError):
-        number = float(value)
-        if math.isfinite(number) and not isinstance(value, bool):
-            return number
-    raise Problem(f"{key} is {value!r}: give a number.")
-
-
-def to_whole_number(key: str, value: Any) -> int:
-    """Return `value` as a whole number; raise `Problem` when it is none."""
-    number = to_number(key, value)
-    if number != int(number):
-        raise Problem(f"{key} is {value!r}: give a whole number.")
-    return int(number)
-
-
-def to_texts(key: str, value: Any) -> dict[str, str]:
-    """Return `value` as a mapping of names to texts; raise `Problem`, which shows no text, when it is none."""
-    if not isinstance(value, dict):
-        raise Problem(f"{key} is {kind_of(value)}: give a mapping of names to texts.")
-    for name, item in value.items():
-        if isinstance(item, (dict, list)):
-            raise Problem(f"{key}.{name} is {kind_of(item)}: give a text.")
-    return {str(name): item if isinstance(item, str) else json.dumps(item) for name, item in value.items()}
-
-
-def kind_of(value: Any) -> str:
-    """Return what a JSON value is, without what it says, which may be a secret."""
-    kinds = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false", type(None): "empty"}
-    return kinds.get(type(value), "a number")

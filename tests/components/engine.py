@@ -163,6 +163,7 @@ class FakeApi:
 
     def __init__(self, containers: dict[str, FakeContainer]) -> None:
         self.containers = containers
+        self.commands: list[list[str]] = []
 
     def inspect_container(self, container: str) -> dict[str, Any]:
         if container not in self.containers:
@@ -177,6 +178,7 @@ class FakeApi:
         return [{"Actor": {"Attributes": {"exitCode": str(code)}}} for code in died]
 
     def exec_create(self, container: str, command: list[str]) -> dict[str, str]:
+        self.commands.append(command)
         return {"Id": container}
 
     def exec_start(self, exec_id: str) -> bytes:
@@ -218,6 +220,11 @@ class FakeDaemon:
         """The hosts that `connect` was called with."""
         self.next_container = FakeContainer
         """Makes the container that is started next."""
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """What was run inside containers."""
+        return self.client.api.commands
 
     @property
     def is_local(self) -> bool:

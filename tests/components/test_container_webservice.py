@@ -200,6 +200,7 @@ def test_the_outputs_of_a_service_say_where_and_what_it_is(up: Run) -> None:
         "state": "Healthy",
         "scoringUri": "http://127.0.0.1:32768/score",
         "swaggerUri": "http://127.0.0.1:32768/swagger.json",
+        "address": "127.0.0.1:32768",
         "image": name,
         "imageId": id_of(name),
         "containerId": "svc-id",

@@ -127,6 +127,9 @@ def test_what_is_known_of_each_service_is_exported(up: Run) -> None:
                 "state": "Healthy",
                 "scoringUri": "http://127.0.0.1:32768/score",
                 "swaggerUri": "http://127.0.0.1:32768/swagger.json",
+                "address": "127.0.0.1:32768",
+                "authEnabled": False,
+                "sslCertPemFile": "",
             }
         }
     }

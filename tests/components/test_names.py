@@ -178,3 +178,10 @@ def test_another_text_is_no_model_reference(text: str) -> None:
 def test_a_reference_with_an_impossible_repository_is_refused() -> None:
     with pytest.raises(Problem, match=r"'Mnist' must be lower-case"):
         names.parse_model_reference("models/Mnist:1")
+
+
+@pytest.mark.parametrize(
+    ("name", "camel"), [("image", "image"), ("model_paths", "modelPaths"), ("stop_grace_seconds", "stopGraceSeconds")]
+)
+def test_names_are_said_as_pulumis_languages_write_them(name: str, camel: str) -> None:
+    assert names.camel(name) == camel

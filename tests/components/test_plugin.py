@@ -79,7 +79,7 @@ def test_names_are_camel_case(schema: dict[str, Any]) -> None:
         (
             "ContainerWebservice",
             [],
-            ["containerId", "image", "imageId", "scoringUri", "serviceName", "state", "swaggerUri"],
+            ["address", "containerId", "image", "imageId", "scoringUri", "serviceName", "state", "swaggerUri"],
         ),
     ],
 )
@@ -102,6 +102,8 @@ def test_references_and_the_environment_may_be_outputs(schema: dict[str, Any]) -
         "ContainerWebservice inputProperties models",
         "ContainerWebservice inputProperties image",
         "ContainerWebservice inputProperties environment",
+        "ContainerWebservice inputProperties primaryKey",
+        "ContainerWebservice inputProperties secondaryKey",
     }
 
 
@@ -127,6 +129,7 @@ def test_inputs_of_another_language_make_the_same_graph(up: Run, provider: plugi
     assert {made.type for made in engine.resources} >= {CONTAINER, IMAGE, REMOTE_IMAGE}
     assert (engine.find(CONTAINER).inputs["cpus"], engine.find(CONTAINER).inputs["stopTimeout"]) == ("1.0", 5)
     assert sorted(states[0]) == [
+        "address",
         "containerId",
         "image",
         "imageId",
@@ -161,7 +164,7 @@ def test_a_mistake_that_shows_later_is_told_by_its_message(daemon: FakeDaemon, h
 
 
 def test_another_error_keeps_its_traceback(hosted: plugin.Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.service_config.check", lambda name, args: 1 / 0)
+    monkeypatch.setattr("components.service_config.check", lambda name, args, stack: 1 / 0)
     daemon = FakeDaemon()
     with pytest.raises(ComponentInitError) as error:
         Engine(daemon).run(lambda: hosted.construct("svc", CONTAINER_WEBSERVICE, {"image": "i:1"}))

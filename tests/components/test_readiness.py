@@ -2,11 +2,13 @@
 
 import contextlib
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -16,6 +18,7 @@ import pytest
 from components import readiness
 from components.readiness import Look, NotReady
 from tests.components.engine import FakeClient, FakeContainer
+from tests.pki import make_certificate
 
 RUNNING = Look("running", 0, 0, "t1")
 CREATED = Look("created", 0, 0, "")
@@ -199,6 +202,7 @@ def test_the_health_check_starts_a_shell_and_no_python() -> None:
     assert (command, words[0]) == ("CMD", "bash")
     assert "/dev/tcp/127.0.0.1/5001" in words[-1]
     assert "python" not in " ".join(words)
+    assert "/dev/tcp/127.0.0.1/5000" in readiness.HEALTH_CHECK_BESIDE_TLS[-1]
 
 
 def test_what_docker_says_becomes_a_look_and_a_tail() -> None:
@@ -215,11 +219,11 @@ def test_the_exit_code_of_a_restarted_container_is_that_of_its_last_end() -> Non
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[int], int]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., int]]:
     """Serve a status on a port of this machine, which is returned."""
     started: list[tuple[HTTPServer, threading.Thread]] = []
 
-    def start(status: int) -> int:
+    def start(status: int, *, tls: bool = False) -> int:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 self.send_response(status)
@@ -229,6 +233,10 @@ def serve() -> Iterator[Callable[[int], int]]:
                 """Keep the tests' output free of access lines."""
 
         server = HTTPServer(("127.0.0.1", 0), Handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*make_certificate(tmp_path))
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         started.append((server, thread))
@@ -244,9 +252,14 @@ def serve() -> Iterator[Callable[[int], int]]:
 @pytest.mark.parametrize(("status", "healthy"), [(200, True), (502, False), (503, False)])
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_a_server_is_healthy_when_it_says_so(
-    serve: Callable[[int], int], address: str, status: int, healthy: bool
+    serve: Callable[..., int], address: str, status: int, healthy: bool
 ) -> None:
     assert readiness.answers(address, serve(status)) is healthy
+
+
+def test_a_server_with_tls_is_asked_with_tls_whatever_its_name(serve: Callable[..., int]) -> None:
+    port = serve(200, tls=True)
+    assert readiness.answers("127.0.0.1", port, tls=True)
 
 
 def free_port() -> int:
@@ -373,5 +386,6 @@ class TestRealContainer:
         assert not container.is_ready()
 
 
-def test_the_health_check_is_bash_that_parses() -> None:
-    subprocess.run(["bash", "-n", "-c", readiness.ASK], check=True)
+@pytest.mark.parametrize("check", [readiness.HEALTH_CHECK, readiness.HEALTH_CHECK_BESIDE_TLS])
+def test_the_health_check_is_bash_that_parses(check: list[str]) -> None:
+    subprocess.run(["bash", "-n", "-c", check[-1]], check=True)

@@ -48,13 +48,6 @@ def test_no_or_several_styles_are_refused_with_what_to_drop(args: dict[str, Any]
         service_config.style_of(args)
 
 
-@pytest.mark.parametrize(
-    ("name", "camel"), [("image", "image"), ("model_paths", "modelPaths"), ("stop_grace_seconds", "stopGraceSeconds")]
-)
-def test_names_are_said_as_pulumis_languages_write_them(name: str, camel: str) -> None:
-    assert service_config.camel(name) == camel
-
-
 def test_what_is_not_said_has_azures_defaults() -> None:
     config = service_config.check("aci-mnist-1", {"image": "i:1"})
     assert config == service_config.ServiceConfig(

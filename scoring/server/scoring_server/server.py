@@ -102,7 +102,8 @@ async def serve(
     access_log = logs.AccessLog(loop, log_format)
     service = Service(settings, pool, access_log, access.keys, request_log)
     context = access.certificate.context if access.certificate else None
-    listeners = [Listener(sock, service, context) for sock in sockets]
+    # Health checks are asked where nobody knows the certificate's name: their own port has no TLS.
+    listeners = [Listener(sock, service, None if number else context) for number, sock in enumerate(sockets)]
     await pool.start()
     for listener in listeners:
         await listener.start()

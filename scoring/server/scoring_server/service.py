@@ -31,6 +31,7 @@ NOT_FOUND = (
 )
 NOT_ALLOWED = "The method is not allowed for the requested URL."
 NOT_READY = "The service is not ready."
+PLAIN = "This port answers health checks only: use the service's own, with https."
 BUSY = "The server is busy. Try again later."
 METRICS = "/metrics"
 RETRY = b"Retry-After: 1\r\n"
@@ -67,6 +68,7 @@ class Service:
         self.recorded_bytes = request_log.body_bytes if request_log else 0
         self._model = " ".join(model.id for model in served_models(settings))
         self._metrics_page = MetricsPage(settings, pool, request_log)
+        self._tls = bool(settings.tls_certificate)
         self._style = ""
         self._needs_meta = True
         self._swagger: dict[str, bytes] = {}
@@ -109,6 +111,9 @@ class Service:
         """Answer `exchange`, now or when the script is through."""
         if exchange.id_error:
             exchange.error(431, exchange.id_error)
+            return
+        if self._tls and exchange.connection.scheme != "https" and not self._is_health_check(exchange):
+            exchange.error(403, PLAIN)
             return
         path = exchange.target.partition("?")[0]
         if "%" in path:

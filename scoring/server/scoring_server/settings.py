@@ -39,7 +39,7 @@ class Settings:
     server_version_header: bool = True  # SERVER_VERSION_LOG_RESPONSE_ENABLED
     host: str = "0.0.0.0"  # noqa: S104  # SCORING_HOST; a container's port is published by its engine
     port: int = 5001  # SCORING_PORT, or --port
-    health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none
+    health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none; never TLS
     fast_json: bool = True  # SCORING_FAST_JSON
     nan_as_null: bool = False  # SCORING_NAN_AS_NULL: NaN and infinities in results become null instead of an error
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES

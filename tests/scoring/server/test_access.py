@@ -211,6 +211,25 @@ def test_tls(tmp_path: Path) -> None:
                 assert secure.recv(4096).startswith(b"HTTP/1.1 200")
 
 
+def test_the_health_port_has_no_tls_and_answers_health_checks_alone(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "raw.py")
+    make_certificate(root, "one")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = {
+        "SCORING_TLS_CERTIFICATE": str(root / "cert.pem"),
+        "SCORING_TLS_KEY": str(root / "key.pem"),
+        "SCORING_HEALTH_PORT": str(port),
+    }
+    with running(root, "raw.py", environ) as server:
+        for target, status in (("/", 200), ("/score", 403), ("/swagger.json", 403)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", target)
+            assert connection.getresponse().status == status
+            connection.close()
+        assert ask(server, "GET", "/swagger.json").status == 200
+
+
 @pytest.mark.parametrize(
     ("environ", "text"),
     [
