@@ -21,6 +21,7 @@ preview: ## show what up would change (STACK=dev)
 	@$(TOOLCHAIN) preview --stack '$(STACK)'
 
 test: lint ## lint, then all tests
+	@$(TOOLCHAIN) browser
 	@$(ENV) && python -m pytest
 
 lint: toolchain ## check style and types

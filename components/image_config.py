@@ -14,6 +14,9 @@ BASE_IMAGE = "python:3.11-slim"
 PYTHON_VERSION = "3.11"
 """The Python of the default base image and of the one that is made where that cannot be had."""
 
+SAMPLE_INPUT = "sample_input.json"
+"""A file of this name beside the script goes into the image with it."""
+
 BASE_IMAGE_VARIABLE = "MODEL_WEBSERVICE_BASE_IMAGE"
 """Names the base image of this machine where none is given."""
 
@@ -82,7 +85,7 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
     if runtime != "python":
         raise Problem(f"the runtime {runtime!r} is not supported: give 'python', or leave it out.")
     script = entry_script.check_entry_script(Path(args["execution_script"]))
-    files = tuple(existing(Path(path)) for path in args.get("dependencies", ()))
+    files = with_sample(script, tuple(existing(Path(path)) for path in args.get("dependencies", ())))
     check_distinct([script, *files])
     needs = dependencies.merge(*sources(args))
     python_version = args.get("python_version", PYTHON_VERSION)
@@ -124,6 +127,12 @@ def existing(path: Path) -> Path:
     if path.exists():
         return path
     raise Problem(f"the file or folder {str(path)!r}, named in dependencies, does not exist: correct or drop it.")
+
+
+def with_sample(script: Path, files: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return `files`, and the script's sample input where there is one, which the service shows to its users."""
+    sample = script.with_name(SAMPLE_INPUT)
+    return (*files, sample) if sample.is_file() and SAMPLE_INPUT not in {file.name for file in files} else files
 
 
 def check_distinct(paths: Sequence[Path]) -> None:

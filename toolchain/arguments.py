@@ -24,5 +24,6 @@ def parser() -> argparse.ArgumentParser:
         ("down", "destroy a stack"),
     ):
         verbs.add_parser(verb, help=text).add_argument("--stack", default=DEFAULT_STACK, help="default: %(default)s")
+    verbs.add_parser("browser", help="the browser that the tests drive, and nothing else")
     verbs.add_parser("clean", help="remove what the toolchain made in this checkout")
     return result

@@ -7,10 +7,11 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from toolchain import bootstrap, setup, stack
+from toolchain import bootstrap, browser, setup, stack
 from toolchain.arguments import parser
 from toolchain.cleaning import relative
 from toolchain.console import Console, standard
+from toolchain.layout import exclusive
 from toolchain.machine import Machine
 
 
@@ -20,6 +21,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     console = standard(environ)
     tell_packages(environ.get(bootstrap.TOLD, ""), console)
     machine = Machine.from_environ({name: value for name, value in environ.items() if name != bootstrap.TOLD})
+    if options.verb == "browser":
+        return find_browser(machine, console)
     try:
         ready = setup.ensure(machine, console, refresh=options.verb == "refresh", deploying=options.verb != "down")
     except setup.SetupError:
@@ -31,6 +34,17 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if options.verb == "preview":
         return stack.preview(machine.layout, ready, options.stack, console)
     console.note("ready", f"plain pulumi commands work after: source {relative(machine.layout.env)}")
+    return 0
+
+
+def find_browser(machine: Machine, console: Console) -> int:
+    """Find or install the browser; returns the exit code."""
+    try:
+        with exclusive(machine.layout.cache):
+            browser.ensure(machine, console)
+    except setup.FAILURES as error:
+        console.error(str(error))
+        return 1
     return 0
 
 

@@ -58,6 +58,14 @@ def test_all_sources_of_dependencies_count() -> None:
     assert config.needs.requirements == ("numpy", "scipy", "pandas>=2")
 
 
+def test_a_sample_input_beside_the_script_goes_with_it() -> None:
+    Path("sample_input.json").write_text("{}")
+    assert check().files == (Path("sample_input.json"),)
+    Path("other").mkdir()
+    Path("other/sample_input.json").write_text("{}")
+    assert check(dependencies=["other/sample_input.json"]).files == (Path("other/sample_input.json"),)
+
+
 def test_files_lie_beside_the_script() -> None:
     Path("lib/inner").mkdir(parents=True)
     sources = check(dependencies=["lib/inner", "myenv.yml"]).layer_sources("/var/azureml-app")

@@ -21,6 +21,7 @@ from .models import served_models
 from .pool import Pool
 from .settings import Settings
 from .tracing import NO_IDS
+from .ui import Ui
 
 if TYPE_CHECKING:
     from .request_log import RequestLog
@@ -85,6 +86,8 @@ class Service:
             self._routes[f"{prefix}{METRICS}"] = (self._show_metrics, ("GET", "HEAD", "OPTIONS"))
             if settings.metrics_open:
                 self._open_paths.add(f"{prefix}{METRICS}")
+        self._ui = Ui(settings, keys_required=keys.required)
+        self._routes.update(self._ui.routes)
         # Health checks need not know the prefix.
         self._routes["/"] = self._routes[prefix or "/"] = self._routes[f"{prefix}/"]
         self._health_paths = {"/", f"{prefix}/", prefix}
@@ -99,12 +102,13 @@ class Service:
     # requests
 
     def admits(self, exchange: Exchange) -> bool:
-        """Whether the caller may go on. Health checks need no key; a preflight cannot have one."""
+        """Whether the caller may go on. Health checks and the test page need no key; a preflight cannot have one."""
         return (
             self._has_key(exchange)
             or exchange.method == "OPTIONS"
             or self._is_health_check(exchange)
             or exchange.target in self._open_paths
+            or self._ui.admits(exchange)
         )
 
     def handle(self, exchange: Exchange) -> None:

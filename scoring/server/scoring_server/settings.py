@@ -59,6 +59,8 @@ class Settings:
     request_log_record_bytes: int = 64 * 1024  # SCORING_REQUEST_LOG_RECORD_BYTES: bodies are cut to fit
     request_log_file_bytes: int = 4 * MEBIBYTE  # SCORING_REQUEST_LOG_FILE_BYTES: then the next file begins
     request_log_files: int = 3  # SCORING_REQUEST_LOG_FILES: kept, the one being written included
+    ui: str = "auto"  # SCORING_UI: the test page on, off, or auto: on unless keys are asked for
+    sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file; empty: sample_input.json beside the script, if any
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
     verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
@@ -184,6 +186,15 @@ def _prefix(value: str) -> str:
     return f"/{stripped}" if stripped else ""
 
 
+def _switch(value: str) -> str:
+    if value.lower() == "auto":
+        return "auto"
+    try:
+        return "on" if _flag(value) else "off"
+    except ValueError:
+        raise ValueError("allowed are auto, on and off") from None
+
+
 def _level(value: str) -> str:
     if value.upper() not in ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL"):
         raise ValueError("allowed are DEBUG, INFO, WARNING, ERROR and CRITICAL")
@@ -246,6 +257,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_REQUEST_LOG_RECORD_BYTES": ("request_log_record_bytes", _integer(8192, 2**30)),
     "SCORING_REQUEST_LOG_FILE_BYTES": ("request_log_file_bytes", _integer(8192, 2**40)),
     "SCORING_REQUEST_LOG_FILES": ("request_log_files", _integer(1, 1000)),
+    "SCORING_UI": ("ui", _switch),
+    "SCORING_SAMPLE_INPUT": ("sample_input", _text),
     "SCORING_DRAIN": ("drain_s", _seconds),
     "SCORING_VERIFY_MODELS": ("verify_models", _flag),
     "SCORING_MODEL_DIGESTS": ("model_digests", _digests),

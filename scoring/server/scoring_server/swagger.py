@@ -18,12 +18,14 @@ Document = dict[str, Any]
 VERSIONS = ("2", "3", "3.1")
 ALIASES = {"2": "2", "2.0": "2", "3": "3", "3.0": "3", "3.1": "3.1"}
 _USER_FILES = {"2": ("swagger.json", "swagger2.json"), "3": ("swagger3.json",), "3.1": ("swagger3.1.json",)}
+SAMPLE = "sample_input.json"
+_MAX_SAMPLE = 1024 * 1024
 _ERROR = "The service failed to execute due to an error."
 
 
 def documents(settings: Settings, script: Script) -> dict[str, Document]:
     """The document of each version that the script supports. Raises ValueError for a user's file that is not JSON."""
-    supported, service_input, service_output = _schemas(script)
+    supported, service_input, service_output = _schemas(settings, script)
     found: dict[str, Document] = {}
     for version in VERSIONS:
         document = _user_document(settings.app_root, _USER_FILES[version])
@@ -49,15 +51,43 @@ def not_found_message(version: str, available: list[str]) -> str:
     return f"Swagger version [{version}] is not valid. Supported versions: [{listed}]."
 
 
-def _schemas(script: Script) -> tuple[set[str], Document, Document]:
+def _schemas(settings: Settings, script: Script) -> tuple[set[str], Document, Document]:
     """(versions, input schema, output schema) of run()."""
     if not is_schema_decorated(script.run):
         anything: Document = {"type": "object", "example": {}}
-        return set(VERSIONS), anything, anything
+        return set(VERSIONS), _described(sample(settings)), anything
     from inference_schema import schema_util
 
     supported = {ALIASES[version] for version in schema_util.get_supported_versions(script.run) if version in ALIASES}
     return supported, schema_util.get_input_schema(script.run), schema_util.get_output_schema(script.run)
+
+
+def sample(settings: Settings) -> Any:
+    """A sample input of a script without schemas: the JSON in a file of the user's, or {} without any.
+
+    A file that cannot be used is told in the log and changes nothing else: it is there for people to try the service.
+    """
+    path = settings.sample_input or os.path.join(os.path.dirname(settings.script_path), SAMPLE)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_MAX_SAMPLE + 1)
+        if len(text) > _MAX_SAMPLE:
+            raise ValueError(f"it is longer than {_MAX_SAMPLE} characters")
+        return json.loads(text, parse_constant=_refuse)
+    except FileNotFoundError:
+        if settings.sample_input:
+            logger.warning("There is no sample input: SCORING_SAMPLE_INPUT is %r, which does not exist", path)
+    except (OSError, ValueError, RecursionError) as error:
+        logger.warning("There is no sample input: %s cannot be used: %s", path, error)
+    return {}
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"it holds {constant}, which JSON does not have")
+
+
+def _described(example: Any) -> Document:
+    return {"type": "object", "example": example} if isinstance(example, dict) else {"example": example}
 
 
 def _user_document(root: str, names: tuple[str, ...]) -> Document | None:
