@@ -97,6 +97,16 @@ class Webservice:
             return "Unhealthy"
         return "Healthy" if answer.status_code == 200 else "Unhealthy"
 
+    def test_page(self) -> str:
+        """Where to try the service in a browser; empty where it has no such page, as by default with keys."""
+        uri = self._beside_score("ui")
+        try:
+            answer = self._request("GET", uri)
+        except ServiceError:
+            return ""
+        is_page = answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith("text/html")
+        return uri if is_page else ""
+
     def _beside_score(self, name: str) -> str:
         parts = urlsplit(self.scoring_uri)
         return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("score") + name, "", ""))

@@ -51,12 +51,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a service made of the sample: its labels, or the error in their place."""
+    """What a service made of the sample: its labels, or the error in their place; and its test page, if it has one."""
 
     service: Webservice
     state: str
     predicted: tuple[int, ...] = ()
     error: str = ""
+    test_page: str = ""
 
 
 def ask(service: Webservice, sample: Sample) -> Answer:
@@ -74,7 +75,7 @@ def ask(service: Webservice, sample: Sample) -> Answer:
             state,
             error=f"{service.name}: POST {service.scoring_uri} answered {shown[:200]} and not a list of {count} labels",
         )
-    return Answer(service, state, predicted=tuple(result))
+    return Answer(service, state, predicted=tuple(result), test_page=service.test_page())
 
 
 def problems(answers: Sequence[Answer]) -> list[str]:
@@ -110,6 +111,7 @@ def as_json(sample: Sample, answers: Sequence[Answer]) -> str:
                     "state": answer.state,
                     "scoringUri": answer.service.scoring_uri,
                     "swaggerUri": answer.service.swagger_uri,
+                    "testPage": answer.test_page or None,
                     "predictedLabels": list(answer.predicted) or None,
                     "error": answer.error or None,
                 }
@@ -121,7 +123,7 @@ def as_json(sample: Sample, answers: Sequence[Answer]) -> str:
 
 
 def show(console: Console, sample: Sample, answers: Sequence[Answer]) -> None:
-    """Print the digits, the table of services and, when it is so, that they answer alike. Problems are the caller's."""
+    """Print the digits, the services and their test pages, and if it is so that they answer alike; not the problems."""
     captions = [_caption(true, place, answers) for place, true in enumerate(sample.labels.tolist())]
     blocks = console.encoding.lower().startswith("utf")
     for line in side_by_side(list(sample.pixels), captions, console.width, blocks):
@@ -134,6 +136,11 @@ def show(console: Console, sample: Sample, answers: Sequence[Answer]) -> None:
     # Past the terminal's edge rather than without the end of a URI.
     console.print(table, crop=False)
     console.print()
+    pages = [answer for answer in answers if answer.test_page]
+    for answer in pages:
+        console.print(Text(f"test page: {answer.test_page} ({answer.service.name})"), soft_wrap=True)
+    if pages:
+        console.print()
     alike = not problems(answers)
     if any(MARK in caption for caption in captions):
         console.print(

@@ -2,6 +2,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,13 @@ def test_a_seed_chooses_the_same_digits_again(sample: Sample) -> None:
     assert len({row.tobytes() for row in everything.pixels}) == 1000
 
 
+def test_the_pages_to_try_services_on_are_shown(sample: Sample) -> None:
+    named = replace(answer("a", 0, 7, 2, 4, 6), test_page="http://127.0.0.1:32768/ui")
+    lines = text(sample, [named, answer("b", 0, 7, 2, 4, 6)]).splitlines()
+    assert [line for line in lines if "test page" in line] == ["test page: http://127.0.0.1:32768/ui (a)"]
+    assert json.loads(as_json(sample, [named]))["services"]["a"]["testPage"] == "http://127.0.0.1:32768/ui"
+
+
 @pytest.mark.parametrize("count", [-1, 0, 1001])
 def test_more_digits_than_there_are_is_an_error(count: int) -> None:
     with pytest.raises(ValueError, match=f"{count} digits were asked for; there are 1 to 1000"):
@@ -55,7 +63,7 @@ def test_ask_sends_the_digits_and_reads_the_labels(
     answered = ask(Webservice("mnist", service.scoring_uri), sample)
     assert (answered.state, answered.error, len(answered.predicted)) == ("Healthy", "", 5)
     assert sum(label == true for label, true in zip(answered.predicted, sample.labels, strict=True)) >= 4
-    assert [request[:2] for request in service.requests] == [("GET", "/"), ("POST", "/score")]
+    assert [request[:2] for request in service.requests] == [("GET", "/"), ("POST", "/score"), ("GET", "/ui")]
     assert np.array_equal(np.array(json.loads(service.requests[1][2])["data"]), sample.pixels)
 
 
@@ -170,6 +178,7 @@ def test_json(sample: Sample) -> None:
         "state": "Healthy",
         "scoringUri": URI,
         "swaggerUri": "http://127.0.0.1:32768/swagger.json",
+        "testPage": None,
         "predictedLabels": [0, 7, 2, 7, 6],
         "error": None,
     }

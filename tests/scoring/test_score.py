@@ -91,3 +91,14 @@ def test_the_environment_has_the_library_that_pickled_the_model() -> None:
     assert f"scikit-learn={sklearn.__version__}" in environment["dependencies"]
     major = np.__version__.partition(".")[0]
     assert f"numpy>={major}.0,<{int(major) + 1}" in environment["dependencies"]
+
+
+def test_the_sample_input_is_held_out_digits_that_the_model_reads(place: Place) -> None:
+    place("sklearn_mnist")
+    text = (SAMPLE / "sample_input.json").read_text()
+    labels = script("score.py")["run"](text)
+    assert labels == [7, 2, 1, 0, 4]
+    pixels, true = held_out()
+    for row, label in zip(np.array(json.loads(text)["data"]), labels, strict=True):
+        (place_,) = np.flatnonzero(np.abs(pixels - row).max(axis=1) < 0.001)
+        assert true[place_] == label

@@ -14,6 +14,8 @@ from scoring_server import swagger
 from scoring_server.settings import Settings
 from scoring_server.ui import Ui
 
+from scoring.client import Webservice
+
 from .process import SERVER, Server, app_root, running
 
 FILES = SERVER / "scoring_server" / "ui_files"
@@ -115,6 +117,12 @@ def test_other_requests_are_answered_as_on_other_routes(server: Server, method: 
         assert answer.message == "The method is not allowed for the requested URL."
     if status == 308:
         assert answer.header("location") == "../ui"
+
+
+def test_the_client_finds_the_page_where_there_is_one(server: Server, plain: Server) -> None:
+    for uri in (f"http://127.0.0.1:{server.port}/x/y/", f"http://127.0.0.1:{plain.port}/"):
+        assert Webservice("a", f"{uri}score").test_page() == f"{uri}ui"
+    assert Webservice("a", f"http://127.0.0.1:{plain.port}/x/y/score").test_page() == ""
 
 
 @pytest.mark.parametrize("path", ["/x/y/score", "/x/y/swagger.json", "/x/y/ui/nope.js", "/ui"])

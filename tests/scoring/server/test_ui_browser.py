@@ -36,7 +36,8 @@ def mnist_server(tmp_path_factory: pytest.TempPathFactory, model: LogisticRegres
     folder = root / "azureml-models" / "sklearn_mnist" / "1"
     folder.mkdir(parents=True)
     joblib.dump(model, folder / "sklearn_mnist_model.pkl")
-    with running(root, "score.py", {"AZUREML_MODEL_DIR": str(folder), "SERVICE_NAME": "mnist"}) as server:
+    environ = {"AZUREML_MODEL_DIR": str(folder), "SERVICE_NAME": "mnist", "SCORING_DRAIN": "0.5"}
+    with running(root, "score.py", environ) as server:
         yield server
 
 
@@ -233,6 +234,7 @@ def start(tmp_path_factory: pytest.TempPathFactory, driver: Chrome) -> Iterator[
         root = app_root(tmp_path_factory.mktemp("ui"), "plain.py", "sibling.py")
         (root / "keys").write_text("a-key\n")
         given = {name: value.format(root=root) for name, value in environ.items()}
+        given["SCORING_DRAIN"] = "0.5"
         manager = running(root, "plain.py", given)
         servers.append(manager)
         return Page(driver, manager.__enter__(), path)
@@ -279,7 +281,7 @@ def test_below_a_prefix_without_a_sample(start: Callable[[dict[str, str], str], 
 
 
 def test_a_request_that_takes_long_can_be_cancelled(start: Callable[[dict[str, str], str], Page]) -> None:
-    page = start({"SCORING_DRAIN": "0.5"}, "/ui")
+    page = start({}, "/ui")
     page.open()
     page.wait(lambda: "sample_input.json" in page.find("#input-note").text)
     page.type('{"do": "sleep", "seconds": 1000}')
