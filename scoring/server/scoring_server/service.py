@@ -92,6 +92,7 @@ class Service:
         self._routes["/"] = self._routes[prefix or "/"] = self._routes[f"{prefix}/"]
         self._health_paths = {"/", f"{prefix}/", prefix}
         self._labels = {path: path.removeprefix(prefix) or "/" for path in self._routes}
+        self._labels.update(dict.fromkeys(self._ui.routes, "/ui"))
         pool.on_ready = self._describe
 
     def _describe(self, description: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ class Settings:
     request_log_file_bytes: int = 4 * MEBIBYTE  # SCORING_REQUEST_LOG_FILE_BYTES: then the next file begins
     request_log_files: int = 3  # SCORING_REQUEST_LOG_FILES: kept, the one being written included
     ui: str = "auto"  # SCORING_UI: the test page on, off, or auto: on unless keys are asked for
-    sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file; empty: sample_input.json beside the script, if any
+    sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file, in place of sample_input.json beside the script
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
     verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import Any
 
+from . import samples
 from .logs import LOGGER
 from .script import Script, is_schema_decorated
 from .settings import Settings
@@ -18,8 +19,6 @@ Document = dict[str, Any]
 VERSIONS = ("2", "3", "3.1")
 ALIASES = {"2": "2", "2.0": "2", "3": "3", "3.0": "3", "3.1": "3.1"}
 _USER_FILES = {"2": ("swagger.json", "swagger2.json"), "3": ("swagger3.json",), "3.1": ("swagger3.1.json",)}
-SAMPLE = "sample_input.json"
-_MAX_SAMPLE = 1024 * 1024
 _ERROR = "The service failed to execute due to an error."
 
 
@@ -54,39 +53,15 @@ def not_found_message(version: str, available: list[str]) -> str:
 def _schemas(settings: Settings, script: Script) -> tuple[set[str], Document, Document]:
     """(versions, input schema, output schema) of run()."""
     if not is_schema_decorated(script.run):
-        anything: Document = {"type": "object", "example": {}}
-        return set(VERSIONS), _described(sample(settings)), anything
+        described = [_described(samples.read(settings, name)) for name in (samples.INPUT, samples.OUTPUT)]
+        return set(VERSIONS), described[0], described[1]
     from inference_schema import schema_util
 
     supported = {ALIASES[version] for version in schema_util.get_supported_versions(script.run) if version in ALIASES}
     return supported, schema_util.get_input_schema(script.run), schema_util.get_output_schema(script.run)
 
 
-def sample(settings: Settings) -> Any:
-    """A sample input of a script without schemas: the JSON in a file of the user's, or {} without any.
-
-    A file that cannot be used is told in the log and changes nothing else: it is there for people to try the service.
-    """
-    path = settings.sample_input or os.path.join(os.path.dirname(settings.script_path), SAMPLE)
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(_MAX_SAMPLE + 1)
-        if len(text) > _MAX_SAMPLE:
-            raise ValueError(f"it is longer than {_MAX_SAMPLE} characters")
-        return json.loads(text, parse_constant=_refuse)
-    except FileNotFoundError:
-        if settings.sample_input:
-            logger.warning("There is no sample input: SCORING_SAMPLE_INPUT is %r, which does not exist", path)
-    except (OSError, ValueError, RecursionError) as error:
-        logger.warning("There is no sample input: %s cannot be used: %s", path, error)
-    return {}
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"it holds {constant}, which JSON does not have")
-
-
-def _described(example: Any) -> Document:
+def _described(example: object) -> Document:
     return {"type": "object", "example": example} if isinstance(example, dict) else {"example": example}
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from scoring_server import swagger
 from scoring_server.settings import Settings
 from scoring_server.ui import Ui
 
@@ -125,6 +122,14 @@ def test_the_client_finds_the_page_where_there_is_one(server: Server, plain: Ser
     assert Webservice("a", f"http://127.0.0.1:{plain.port}/x/y/score").test_page() == ""
 
 
+def test_metrics_tell_the_page_from_scoring(server: Server) -> None:
+    server.request("GET", "/x/y/ui/page.js?1")
+    metrics = server.request("GET", "/x/y/metrics", headers={"Authorization": "Bearer a-key"}).body.decode()
+    assert 'route="/ui"' in metrics
+    assert "page.js" not in metrics
+    assert 'route="/score"' not in metrics
+
+
 @pytest.mark.parametrize("path", ["/x/y/score", "/x/y/swagger.json", "/x/y/ui/nope.js", "/ui"])
 def test_the_rest_stays_closed_without_a_key(server: Server, path: str) -> None:
     assert server.request("GET", path).status == 401
@@ -138,33 +143,3 @@ def test_the_sample_is_the_example_of_the_description(server: Server) -> None:
             document = document[name]
         assert document["ServiceInput"] == {"type": "object", "example": SAMPLE}
         assert document["ServiceOutput"] == {"type": "object", "example": {}}
-
-
-@pytest.mark.parametrize(
-    ("content", "expected", "told"),
-    [
-        ('[{"a": null}]', [{"a": None}], ""),
-        (None, {}, ""),
-        ("{", {}, "cannot be used: Expecting"),
-        ('{"a": NaN}', {}, "it holds NaN"),
-        ("[" * 100_000, {}, "cannot be used"),
-        (" " * 2_000_000, {}, "it is longer than"),
-        (b"\xff", {}, "cannot be used: 'utf-8'"),
-    ],
-)
-def test_a_sample_that_is_none_is_told_and_does_no_harm(
-    content: str | bytes | None, expected: object, told: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    if content is not None:
-        (tmp_path / "sample_input.json").write_bytes(content if isinstance(content, bytes) else content.encode())
-    with caplog.at_level(logging.WARNING):
-        assert swagger.sample(Settings(app_root=str(tmp_path), entry_script="score.py")) == expected
-    assert told in caplog.text if told else not caplog.text
-
-
-def test_the_sample_may_lie_elsewhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "other.json").write_text("[1]")
-    assert swagger.sample(Settings.from_environ({"SCORING_SAMPLE_INPUT": str(tmp_path / "other.json")})) == [1]
-    with caplog.at_level(logging.WARNING):
-        assert swagger.sample(Settings(sample_input=str(tmp_path / "nope.json"))) == {}
-    assert "nope.json" in caplog.text
