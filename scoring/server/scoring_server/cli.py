@@ -102,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .request_log import RequestLog
 
             request_log = RequestLog(settings)
-        sockets = [server.listen(settings.host, port) for port in ports]
+        sockets = [server.bind(settings.host, port, refuse=settings.listen_when_ready) for port in ports]
     except (OSError, SettingsError) as error:
         print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
         for process in processes:

@@ -34,6 +34,7 @@ class Pool:
         self.links: list[Link] = []
         self.queue: deque[Job] = deque()
         self.failed: asyncio.Future[int] = self.loop.create_future()  # the status to exit with
+        self.first_ready = asyncio.Event()
         self.on_ready: Callable[[dict[str, Any]], None] = lambda _description: None
         self._max_queue = settings.max_queue
         self._launcher = launcher
@@ -116,6 +117,7 @@ class Pool:
         self._delay = 0.1
         logger.info("Worker with pid %s ready for serving traffic", link.process.pid)
         self.on_ready(description)
+        self.first_ready.set()
 
     def link_lost(self, link: Link) -> None:
         """A worker is gone: fail what it was running, give the rest to others, start another."""

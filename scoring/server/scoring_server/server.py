@@ -31,14 +31,15 @@ logger = logging.getLogger(logs.LOGGER)
 _BACKLOG = 1024
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError, naming the address."""
+def bind(host: str, port: int, *, refuse: bool = False) -> socket.socket:
+    """A listening socket; one that refuses connections until `Listener.start`. Raises OSError, naming the address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
-        sock.listen(_BACKLOG)
+        if not refuse:
+            sock.listen(_BACKLOG)
         sock.setblocking(False)
     except OSError as error:
         sock.close()
@@ -65,7 +66,7 @@ class Listener:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Connection(self._service), sock=self._socket.dup(), ssl=self._context
+            lambda: Connection(self._service), sock=self._socket.dup(), ssl=self._context, backlog=_BACKLOG
         )
 
     async def stop(self) -> None:
@@ -104,13 +105,17 @@ async def serve(
     context = access.certificate.context if access.certificate else None
     # Health checks are asked where nobody knows the certificate's name: their own port has no TLS.
     listeners = [Listener(sock, service, None if number else context) for number, sock in enumerate(sockets)]
+    pool.failed.add_done_callback(lambda _failed: stop.set())
     await pool.start()
-    for listener in listeners:
-        await listener.start()
-    logger.info("Listening on %s", ", ".join(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}" for sock in sockets))
+    if settings.listen_when_ready:
+        await _first(pool.first_ready, stop)
+    if not stop.is_set():
+        for listener in listeners:
+            await listener.start()
+        addresses = ", ".join(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}" for sock in sockets)
+        logger.info("Listening on %s", addresses)
     if settings.unknown_keys:
         logger.warning("The config file has keys without a meaning here: %s", ", ".join(settings.unknown_keys))
-    pool.failed.add_done_callback(lambda _failed: stop.set())
     await stop.wait()
     status = 0
     if pool.failed.done():
@@ -127,6 +132,14 @@ async def serve(
     if request_log is not None:
         request_log.close()
     return status
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Wait until one of `events` is set."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 async def _drain(service: Service, patience: float) -> None:

@@ -61,6 +61,7 @@ class Settings:
     request_log_files: int = 3  # SCORING_REQUEST_LOG_FILES: kept, the one being written included
     ui: str = "auto"  # SCORING_UI: the test page on, off, or auto: on unless keys are asked for
     sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file, in place of sample_input.json beside the script
+    listen_when_ready: bool = False  # SCORING_LISTEN_WHEN_READY: until then refuse connections
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
     verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
@@ -259,6 +260,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_REQUEST_LOG_FILES": ("request_log_files", _integer(1, 1000)),
     "SCORING_UI": ("ui", _switch),
     "SCORING_SAMPLE_INPUT": ("sample_input", _text),
+    "SCORING_LISTEN_WHEN_READY": ("listen_when_ready", _flag),
     "SCORING_DRAIN": ("drain_s", _seconds),
     "SCORING_VERIFY_MODELS": ("verify_models", _flag),
     "SCORING_MODEL_DIGESTS": ("model_digests", _digests),

@@ -50,8 +50,26 @@ def test_healthy_only_after_init(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
-def test_sigterm_during_init_ends_at_once(tmp_path: Path) -> None:
-    server = launch(write_script(tmp_path / "app", GATED), "score.py", {"GATE": str(tmp_path / "never")})
+def test_connections_may_be_refused_until_the_script_is_ready(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    environ = {"GATE": str(gate), "SCORING_LISTEN_WHEN_READY": "true"}
+    server = launch(write_script(tmp_path / "app", GATED), "score.py", environ)
+    try:
+        assert server.log.wait_for("Invoking user's init function")
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+        gate.touch()
+        assert server.log.wait_for("Listening on")
+        assert server.score([1]).json() == "[1]"
+    finally:
+        gate.touch()
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("late", ["false", "true"])
+def test_sigterm_during_init_ends_at_once(tmp_path: Path, late: str) -> None:
+    environ = {"GATE": str(tmp_path / "never"), "SCORING_LISTEN_WHEN_READY": late}
+    server = launch(write_script(tmp_path / "app", GATED), "score.py", environ)
     assert server.log.wait_for("Invoking user's init function")
     started = time.monotonic()
     assert server.stop() == 0
