@@ -1,9 +1,13 @@
-"""The image that scoring images start from: Docker's Python, or Debian's where that cannot be pulled."""
+"""The images that others start from: Docker's own, or Debian's where those cannot be pulled.
+
+Scoring images start from one with Python, gateways from one with HAProxy.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import docker.errors
 import requests
@@ -15,18 +19,59 @@ from toolchain.environment import Setting
 from toolchain.machine import Machine
 from toolchain.step import Unavailable, Way, first_that_works
 
-PART = "base image"
-IMAGE = "python:3.11-slim"
-FALL_BACK = "model-webservice-base:python3.11"
-VARIABLE = "MODEL_WEBSERVICE_BASE_IMAGE"
 STALL_SECONDS = 30
-FIX = (
-    f"Let the daemon pull {IMAGE}, or load it (docker load), or name in {VARIABLE} an image with Python 3.11 that "
-    "it has, then run again."
+
+
+@dataclass(frozen=True)
+class Base:
+    """An image to start from.
+
+    Attributes:
+        part: its name among the toolchain's parts.
+        image: Docker's own.
+        fall_back: the name of the one that is made in its place.
+        variable: what names the user's own, and the fall-back to the components.
+        content: what has to be in it, for people.
+        recipe: what the fall-back is made of.
+    """
+
+    part: str
+    image: str
+    fall_back: str
+    variable: str
+    content: str
+    recipe: debian_image.Recipe
+
+    @property
+    def fix(self) -> str:
+        """What the user can do when there is none."""
+        return (
+            f"Let the daemon pull {self.image}, or load it (docker load), or name in {self.variable} an image with "
+            f"{self.content} that it has, then run again."
+        )
+
+
+PYTHON = Base(
+    "base image",
+    "python:3.11-slim",
+    "model-webservice-base:python3.11",
+    "MODEL_WEBSERVICE_BASE_IMAGE",
+    "Python 3.11",
+    debian_image.PYTHON,
+)
+GATEWAY = Base(
+    "gateway image",
+    "haproxy:2.8",
+    "model-webservice-base:haproxy2.6",
+    "MODEL_WEBSERVICE_GATEWAY_IMAGE",
+    "HAProxy 2.6 or newer and bash",
+    debian_image.GATEWAY,
 )
 
 
-def ways(machine: Machine, daemon: Daemon, images: frozenset[str], wanted: str, refresh: bool) -> Iterator[Way]:
+def ways(
+    machine: Machine, daemon: Daemon, images: frozenset[str], wanted: str, refresh: bool, base: Base = PYTHON
+) -> Iterator[Way]:
     """How to come by the image.
 
     Args:
@@ -35,10 +80,12 @@ def ways(machine: Machine, daemon: Daemon, images: frozenset[str], wanted: str, 
         images: what the daemon has, by tag, out of the images that matter here.
         wanted: the image that the user names, empty for none; it is not replaced by another.
         refresh: whether to try to pull although the fall-back is there.
+        base: which image it is.
     """
-    name = wanted or IMAGE
+    name, fall_back_name = wanted or base.image, base.fall_back
     yield Way("there", f"{name} in the daemon", "" if name in images else "not there", name)
-    fall_back = Way("there", f"{FALL_BACK} in the daemon", "" if FALL_BACK in images else "not made yet", FALL_BACK)
+    obstacle = "" if fall_back_name in images else "not made yet"
+    fall_back = Way("there", f"{fall_back_name} in the daemon", obstacle, fall_back_name)
     if not wanted and not refresh:
         yield fall_back
     yield Way("pull", f"docker pull {name}", "", name)
@@ -55,7 +102,7 @@ def ways(machine: Machine, daemon: Daemon, images: frozenset[str], wanted: str, 
         yield Way("install", "apt-get install mmdebstrap", obstacle or apt.obstacle(machine))
 
 
-def ensure(machine: Machine, daemon: Daemon, console: Console, *, refresh: bool = False) -> str:
+def ensure(machine: Machine, daemon: Daemon, console: Console, *, refresh: bool = False, base: Base = PYTHON) -> str:
     """Find the image, pull it or make Debian's.
 
     Returns:
@@ -64,33 +111,43 @@ def ensure(machine: Machine, daemon: Daemon, console: Console, *, refresh: bool 
     Raises:
         StepError: none can be had.
     """
-    wanted = machine.environ.get(VARIABLE, "")
+    wanted = machine.environ.get(base.variable, "")
 
     def there(way: Way) -> str:
-        console.found(PART, way.value)
+        console.found(base.part, way.value)
         return way.value
 
     def pull_it(way: Way) -> str:
-        with console.activity(PART, f"pulling {way.value}"):
+        with console.activity(base.part, f"pulling {way.value}"):
             pull(daemon, way.value)
-        console.made(PART, f"{way.value}, pulled")
+        console.made(base.part, f"{way.value}, pulled")
         return way.value
 
     def build(_: Way) -> str:
-        with console.activity(PART, "making Debian's Python 3.11 with mmdebstrap"):
-            size = debian_image.make(machine, daemon, FALL_BACK)
-        console.made(PART, f"{FALL_BACK}, {size // 10**6} MB, Debian's Python 3.11, as {IMAGE} cannot be pulled")
-        return FALL_BACK
+        with console.activity(base.part, f"making Debian's {base.content} with mmdebstrap"):
+            size = debian_image.make(machine, daemon, base.fall_back, base.recipe)
+        console.made(
+            base.part, f"{base.fall_back}, {size // 10**6} MB, {base.recipe.title}, as {base.image} cannot be pulled"
+        )
+        return base.fall_back
 
     def install(way: Way) -> str:
-        with console.activity(PART, "installing mmdebstrap"):
+        with console.activity(base.part, "installing mmdebstrap"):
             apt.install(machine, ["mmdebstrap"])
         return build(way)
 
-    names = {wanted} if wanted else {IMAGE, FALL_BACK}
+    names = {wanted} if wanted else {base.image, base.fall_back}
     actions = {"there": there, "pull": pull_it, "build": build, "install": install}
-    surveyed = ways(machine, daemon, images_of(daemon, names), wanted, refresh)
-    return first_that_works("the base image", surveyed, actions, FIX)[0]
+    surveyed = ways(machine, daemon, images_of(daemon, names), wanted, refresh, base)
+    return first_that_works(f"the {base.part}", surveyed, actions, base.fix)[0]
+
+
+def found(machine: Machine, daemon: Daemon, base: Base) -> str:
+    """The image's name when the daemon has it, or its fall-back, already; else an empty text."""
+    wanted = machine.environ.get(base.variable, "")
+    names = (wanted,) if wanted else (base.image, base.fall_back)
+    there = images_of(daemon, set(names))
+    return next((name for name in names if name in there), "")
 
 
 def images_of(daemon: Daemon, names: set[str]) -> frozenset[str]:
@@ -114,6 +171,6 @@ def pull(daemon: Daemon, name: str) -> None:
         raise Unavailable(reason(error)) from None
 
 
-def settings(name: str) -> tuple[Setting, ...]:
+def settings(name: str, base: Base = PYTHON) -> tuple[Setting, ...]:
     """What tells the components to start from the fall-back."""
-    return (Setting(VARIABLE, name, (VARIABLE,)),) if name == FALL_BACK else ()
+    return (Setting(base.variable, name, (base.variable,)),) if name == base.fall_back else ()

@@ -24,7 +24,13 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     if options.verb == "browser":
         return find_browser(machine, console)
     try:
-        ready = setup.ensure(machine, console, refresh=options.verb == "refresh", deploying=options.verb != "down")
+        ready = setup.ensure(
+            machine,
+            console,
+            refresh=options.verb == "refresh",
+            deploying=options.verb != "down",
+            gateway="stack" not in options or stack.has_gateway(machine.layout, options.stack),
+        )
     except setup.SetupError:
         return 1
     if options.verb == "up":

@@ -1,4 +1,4 @@
-"""A small image of Debian 12 with its Python 3.11, out of Debian's packages, for daemons that cannot pull any."""
+"""Small images of Debian 12, out of Debian's packages, for daemons that cannot pull any."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker.errors
@@ -24,8 +25,6 @@ MAKE_SECONDS = 900.0
 # Files get no later time than this, the release of Debian 12, so that the same packages give the same layer.
 EPOCH = 1686355200
 CREATED = "2023-06-10T00:00:00Z"
-# usr-is-merged takes the place of usrmerge, which would bring all of Perl.
-PACKAGES = ("usr-is-merged", "python3", "ca-certificates", "libstdc++6", "libgomp1", "tzdata")
 MERGED_USR_HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 LEFT_OUT = (
     "/usr/share/doc/*",
@@ -38,25 +37,48 @@ LEFT_OUT = (
     "/usr/lib/*/gconv/*",
 )
 KEPT = ("/usr/share/doc/*/copyright",)
-# What runs last inside the image. The byte code is valid whatever the file times, as those are moved to the epoch.
-# Perl runs the packages' installation scripts and nothing else, so it goes when all are installed.
-FINISH = """
-set -eu
+ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an image is made of.
+
+    Attributes:
+        title: what it is, for people.
+        packages: Debian's packages, besides the essential ones.
+        command: what runs by default.
+        finish: shell commands that run inside before it is cleaned up.
+    """
+
+    title: str
+    packages: tuple[str, ...]
+    command: str
+    finish: str = ""
+
+
+# usr-is-merged takes the place of usrmerge, which would bring all of Perl. The byte code is valid whatever the file
+# times, as those are moved to the epoch.
+PYTHON = Recipe(
+    "Debian 12 with Python 3.11",
+    ("usr-is-merged", "python3", "ca-certificates", "libstdc++6", "libgomp1", "tzdata"),
+    "python3",
+    """
 ln -s python3 /usr/bin/python
 python3 -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 /usr/lib/python3
+""",
+)
+GATEWAY = Recipe("Debian 12 with HAProxy 2.6", ("usr-is-merged", "haproxy"), "haproxy")
+# Perl runs the packages' installation scripts and nothing else, so it goes when all are installed.
+CLEAN = """
 dpkg --purge --force-all perl-base debconf >/dev/null 2>&1
 rm -rf /usr/share/perl* /usr/lib/*-linux-gnu/perl* /etc/apt/sources.list* /var/lib/apt /var/cache/apt
 rm -rf /var/cache/debconf /var/cache/ldconfig /var/lib/dpkg/*-old /var/log/* /tmp/*
 """
-ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")
-LABELS = {
-    "org.opencontainers.image.title": "Debian 12 with Python 3.11",
-    "org.opencontainers.image.base.name": "scratch",
-}
 
 
-def make(machine: Machine, daemon: Daemon, name: str) -> int:
-    """Make the image, under its name in the daemon, in place of an older one of that name.
+def make(machine: Machine, daemon: Daemon, name: str, recipe: Recipe = PYTHON) -> int:
+    """Make an image, under its name in the daemon, in place of an older one of that name.
 
     Returns:
         Its size in bytes.
@@ -68,25 +90,26 @@ def make(machine: Machine, daemon: Daemon, name: str) -> int:
         layer, image = Path(folder) / "layer.tar", Path(folder) / "image.tar"
         path = f"/usr/local/sbin:/usr/sbin:/sbin:{machine.environ.get('PATH', '')}"
         environ = {**machine.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "PATH": path, "LC_ALL": "C.UTF-8"}
-        run(command(layer, sources(machine)), environ=environ, timeout=MAKE_SECONDS)
-        pack(layer, image, name, machine.architecture())
+        run(command(layer, sources(machine), recipe), environ=environ, timeout=MAKE_SECONDS)
+        pack(layer, image, name, machine.architecture(), recipe)
         return load(daemon, image, name)
 
 
-def command(layer: Path, mirrors: Sequence[str]) -> list[str]:
+def command(layer: Path, mirrors: Sequence[str], recipe: Recipe = PYTHON) -> list[str]:
     """The call of mmdebstrap that writes the image's only layer.
 
     Args:
         layer: the file to write.
         mirrors: lines as in apt's sources.list; mmdebstrap takes Debian's own when there are none.
+        recipe: what goes in.
     """
-    words = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(PACKAGES)}", "--format=tar"]
+    words = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(recipe.packages)}", "--format=tar"]
     words += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     words += [f"--dpkgopt=path-include={pattern}" for pattern in KEPT]
     words += ["--dpkgopt=no-debsig", "--aptopt=Acquire::Languages none"]
     if MERGED_USR_HOOKS.is_dir():
         words.append(f"--hook-dir={MERGED_USR_HOOKS}")
-    words.append(f"--customize-hook=chroot \"$1\" sh -c '{FINISH}'")
+    words.append(f"--customize-hook=chroot \"$1\" sh -c 'set -eu\n{recipe.finish}{CLEAN}'")
     return [*words, RELEASE, str(layer), *mirrors]
 
 
@@ -118,7 +141,7 @@ def mirror_lines(listed: str) -> list[str]:
     return lines
 
 
-def pack(layer: Path, image: Path, name: str, architecture: str) -> None:
+def pack(layer: Path, image: Path, name: str, architecture: str, recipe: Recipe = PYTHON) -> None:
     """Put a layer into an archive as `docker save` writes it; the id depends on the layer alone."""
     with layer.open("rb") as file:
         digest = _sha256(file)
@@ -126,7 +149,7 @@ def pack(layer: Path, image: Path, name: str, architecture: str) -> None:
         "architecture": architecture,
         "os": "linux",
         "created": CREATED,
-        "config": {"Env": ENVIRONMENT, "Cmd": ["python3"], "Labels": LABELS},
+        "config": {"Env": ENVIRONMENT, "Cmd": [recipe.command], "Labels": labels(recipe)},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
         "history": [{"created": CREATED, "created_by": f"mmdebstrap {RELEASE}"}],
     }
@@ -139,6 +162,11 @@ def pack(layer: Path, image: Path, name: str, architecture: str) -> None:
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
         archive.add(layer, "layer.tar")
+
+
+def labels(recipe: Recipe) -> dict[str, str]:
+    """What an image says of itself."""
+    return {"org.opencontainers.image.title": recipe.title, "org.opencontainers.image.base.name": "scratch"}
 
 
 def _sha256(file: io.BufferedReader) -> str:

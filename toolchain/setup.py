@@ -41,7 +41,9 @@ class Setup:
     own_passphrase: bool
 
 
-def ensure(machine: Machine, console: Console, *, refresh: bool = False, deploying: bool = True) -> Setup:
+def ensure(
+    machine: Machine, console: Console, *, refresh: bool = False, deploying: bool = True, gateway: bool = True
+) -> Setup:
     """Find or make all parts, those that do not need each other at the same time.
 
     Args:
@@ -49,6 +51,7 @@ def ensure(machine: Machine, console: Console, *, refresh: bool = False, deployi
         console: where each part is told.
         refresh: whether to look again for what was out of reach earlier.
         deploying: whether the parts are wanted that only a deployment needs, and the file to source.
+        gateway: whether the image that gateways start from is wanted; if not, it is used where it is there already.
 
     Raises:
         SetupError: a part is missing.
@@ -65,8 +68,16 @@ def ensure(machine: Machine, console: Console, *, refresh: bool = False, deployi
 
     def containers() -> tuple[Setting, ...]:
         found = daemon.ensure(machine, console)
-        image = base_image.ensure(machine, found, console, refresh=refresh) if deploying else ""
-        return (*daemon.settings(found.endpoint), *base_image.settings(image))
+        images = [*daemon.settings(found.endpoint)]
+        if deploying:
+            images += base_image.settings(base_image.ensure(machine, found, console, refresh=refresh))
+            images += base_image.settings(proxy(found), base_image.GATEWAY)
+        return tuple(images)
+
+    def proxy(running: daemon.Daemon) -> str:
+        if not gateway:
+            return base_image.found(machine, running, base_image.GATEWAY)
+        return base_image.ensure(machine, running, console, refresh=refresh, base=base_image.GATEWAY)
 
     def trained() -> tuple[Setting, ...]:
         if deploying:

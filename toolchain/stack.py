@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
+
 from toolchain import state
 from toolchain.console import Console
 from toolchain.layout import Layout
@@ -15,6 +17,19 @@ from toolchain.setup import Setup
 PROJECT_NAME = "model-webservice"
 NO_SUCH_STACK = "no stack named"
 FREELY_CHANGED = "dev"
+
+
+def has_gateway(layout: Layout, stack: str) -> bool:
+    """Whether a service of the stack has a gateway in front: `zeroDowntime`, in the stack's file or one of services."""
+    try:
+        config = yaml.safe_load((layout.project / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
+        services = config.get(f"{PROJECT_NAME}:services") or []
+        return any(
+            entry.get(key) in (True, "true")
+            for entry, key in [(config, f"{PROJECT_NAME}:zeroDowntime"), *((s, "zeroDowntime") for s in services)]
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return False  # the program says what is wrong with the file
 
 
 def up(layout: Layout, setup: Setup, stack: str, console: Console) -> int:

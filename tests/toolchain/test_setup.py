@@ -37,7 +37,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChosenMachine:
     monkeypatch.setattr(engine, "ensure_host", always(None))
     monkeypatch.setattr(plugin, "ensure", always(Plugin(Path("/x"), stand_in=True)))
     monkeypatch.setattr(daemon, "ensure", always(Daemon(Endpoint(DEFAULT_HOST, ""), "28", "amd64")))
-    monkeypatch.setattr(base_image, "ensure", always(base_image.FALL_BACK))
+    monkeypatch.setattr(base_image, "ensure", lambda *given, base=base_image.PYTHON, **options: base.fall_back)
     monkeypatch.setattr(model, "ensure", always(None))
     return ChosenMachine({"HOME": str(tmp_path), "PATH": "/bin"}, Layout(tmp_path / "project", tmp_path / "cache"))
 
@@ -48,7 +48,8 @@ def test_commands_get_what_the_file_says(machine: ChosenMachine) -> None:
     assert ready.pulumi == Path("/usr/bin/pulumi")
     assert ready.own_passphrase
     assert ready.environ["PULUMI_HOME"] == str(machine.layout.pulumi_home)
-    assert ready.environ["MODEL_WEBSERVICE_BASE_IMAGE"] == base_image.FALL_BACK
+    assert ready.environ["MODEL_WEBSERVICE_BASE_IMAGE"] == base_image.PYTHON.fall_back
+    assert ready.environ["MODEL_WEBSERVICE_GATEWAY_IMAGE"] == base_image.GATEWAY.fall_back
     assert machine.layout.passphrase.exists()
     text = machine.layout.env.read_text()
     assert machine.layout.passphrase.read_text().strip() not in text
@@ -69,6 +70,15 @@ def test_with_a_login_and_a_passphrase_of_the_users_nothing_is_made(machine: Cho
     assert not ready.own_passphrase
     assert not machine.layout.state.exists()
     assert "pul-secret" not in machine.layout.env.read_text()
+
+
+@pytest.mark.parametrize("there", ["", base_image.GATEWAY.fall_back])
+def test_a_stack_without_a_gateway_takes_its_image_only_where_it_is_there(
+    machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    monkeypatch.setattr(base_image, "found", always(there))
+    ready = setup.ensure(machine, Console(io.StringIO(), {}), gateway=False)
+    assert ready.environ.get("MODEL_WEBSERVICE_GATEWAY_IMAGE", "") == there
 
 
 def test_taking_down_needs_no_base_image_and_leaves_the_file_alone(

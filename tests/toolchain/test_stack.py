@@ -103,3 +103,24 @@ def test_cleaning_keeps_the_state(layout: Layout) -> None:
     assert not (layout.project / ".staging").exists()
     assert layout.state.exists()
     assert f"kept           {layout.state} (Pulumi's state), {layout.cache} (programs" in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "has"),
+    [
+        ("config:\n  model-webservice:zeroDowntime: true\n", True),
+        ('config:\n  model-webservice:zeroDowntime: "true"\n', True),
+        ("config:\n  model-webservice:services:\n    - name: a\n    - name: b\n      zeroDowntime: true\n", True),
+        ("config:\n  model-webservice:services:\n    - name: a\n", False),
+        ("config:\n  model-webservice:zeroDowntime: false\n", False),
+        ("encryptionsalt: x\n", False),
+        ("config:\n  model-webservice:services: [odd]\n", False),
+        ("[", False),
+    ],
+)
+def test_a_stack_that_wants_a_gateway_is_known_by_its_file(tmp_path: Path, text: str, has: bool) -> None:
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "stacks" / "Pulumi.trial.yaml").write_text(text)
+    layout = Layout(tmp_path, tmp_path / "cache")
+    assert stack.has_gateway(layout, "trial") is has
+    assert not stack.has_gateway(layout, "none")
