@@ -43,11 +43,13 @@ _ACCEPTS_GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNOREC
 
 
 class File(NamedTuple):
-    """A file as it is sent: the header lines that go with it, its entity tag, and its content plain and packed."""
+    """A file as it is sent: the header lines that go with it, its entity tag, and its content, packed by gzip.
+
+    Every browser takes it packed; what is kept is a quarter of the whole.
+    """
 
     head: bytes
     tag: bytes
-    content: bytes
     packed: bytes
 
 
@@ -109,7 +111,7 @@ def load(name: str, words: Mapping[str, str]) -> File:
     caching = "public, max-age=86400" if name in _SWAGGER_FILES else "no-cache"
     media_type = _MEDIA_TYPES[os.path.splitext(name)[1]]
     head = f"Content-Type: {media_type}\r\nCache-Control: {caching}\r\nVary: Accept-Encoding\r\n".encode()
-    return File(_HEAD + head + b"ETag: %b\r\n" % tag, tag, content, gzip.compress(content, mtime=0))
+    return File(_HEAD + head + b"ETag: %b\r\n" % tag, tag, gzip.compress(content, mtime=0))
 
 
 def _path(name: str) -> str:
@@ -130,7 +132,9 @@ def _send(file: File, exchange: Exchange) -> None:
     elif _ACCEPTS_GZIP.search(exchange.fields.get(b"accept-encoding", b"")):
         exchange.respond(200, file.head + b"Content-Encoding: gzip\r\n", file.packed, failed=None)
     else:
-        exchange.respond(200, file.head, file.content, failed=None)
+        import gzip
+
+        exchange.respond(200, file.head, gzip.decompress(file.packed), failed=None)
 
 
 def _redirect(exchange: Exchange) -> None:

@@ -16,11 +16,12 @@ export async function isHealthy() {
   }
 }
 
-/** The service's OpenAPI document; throws an Error with the service's own words where there is none. */
+/** The service's OpenAPI document; throws an Error that says why there is none. */
 export async function describe(key) {
   const response = await fetch(ROUTES.description, { headers: withKey(key), cache: "no-store" });
   const text = await response.text();
   const document = parse(text);
+  if (response.status === 401) throw new Error("The service does not accept this key.");
   if (!response.ok) throw new Error(document?.message ?? `${response.status} ${response.statusText}`);
   return document;
 }

@@ -68,7 +68,7 @@ function inputChanged() {
   const text = by("input").value;
   const value = parse(text);
   const size = new TextEncoder().encode(text).length.toLocaleString();
-  note(value === undefined ? `${size} bytes, no JSON` : `${size} bytes of JSON`, value === undefined ? "bad" : "");
+  note(value === undefined ? `${size} bytes, not JSON` : `${size} bytes of JSON`, value === undefined ? "bad" : "");
   by("tidy").disabled = value === undefined;
   const images = imagesIn(value);
   showDigits(images);
