@@ -8,7 +8,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 
-from . import __version__
+from . import __version__, signals
 from .processes import Launcher
 from .settings import Settings, SettingsError
 from .verification import ModelChangedError, verify
@@ -88,9 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     launcher = Launcher(settings, environ)
+    signals.note_early()
     # The workers load the script while this process loads the rest of itself.
     processes = [launcher.start() for _ in range(settings.worker_count)]
-    from . import server
+    from . import listening, server
     from .keys import Keys
     from .tls import Certificate
 
@@ -102,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from .request_log import RequestLog
 
             request_log = RequestLog(settings)
-        sockets = [server.bind(settings.host, port, refuse=settings.listen_when_ready) for port in ports]
+        sockets = [listening.bind(settings.host, port, refuse=settings.listen_when_ready) for port in ports]
     except (OSError, SettingsError) as error:
         print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
         for process in processes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import signal
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -23,6 +24,7 @@ logger = logging.getLogger(LOGGER)
 _WINDOW_NS = 2_000_000
 _MAX_WINDOW = 16
 _MAX_ATTEMPTS = 2
+_LAST_WORDS_S = 0.05
 
 
 class Job(Protocol):
@@ -55,9 +57,11 @@ class Link(asyncio.Protocol):
         self._average_ns = float(_WINDOW_NS)
         self._since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._life: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
+        self._watch_life()
 
     @property
     def room(self) -> int:
@@ -99,13 +103,35 @@ class Link(asyncio.Protocol):
 
     def _set_ready(self, description: dict[str, Any]) -> None:
         self.process.pid = description["pid"]
+        self._watch_life()
         self.ready = self.announced = True
         self._pool.link_ready(self, description)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._unwatch_life()
         self._pool.link_lost(self)
+
+    def _watch_life(self) -> None:
+        self._unwatch_life()
+        try:
+            self._life = self.process.open_life()
+        except ProcessLookupError:
+            self._ended()
+        if self._life is not None:
+            self._pool.loop.add_reader(self._life, self._ended)
+
+    def _unwatch_life(self) -> None:
+        if self._life is not None:
+            self._pool.loop.remove_reader(self._life)
+            os.close(self._life)
+            self._life = None
+
+    def _ended(self) -> None:
+        """The process has ended: so does the link, once the worker's last words are read."""
+        self._unwatch_life()
+        self._pool.loop.call_later(_LAST_WORDS_S, self.transport.abort)
 
     def _watch(self) -> None:
         self._timer = self._pool.loop.call_at(self._since + self._pool.limit_ms / 1000, self._check_time)

@@ -17,15 +17,40 @@ from .settings import Settings
 class WorkerProcess:
     """A worker as the front holds it: its link, its progress counters, and its process id once that is known."""
 
-    def __init__(self, link: socket.socket, progress: Progress, pid: int | None, *, is_child: bool) -> None:
+    def __init__(
+        self, link: socket.socket, progress: Progress, pid: int | None, *, is_child: bool, parent: int | None = None
+    ) -> None:
         self.link = link
         self.progress = progress
         self.pid = pid
         self._is_child = is_child
+        self._parent = parent
+
+    def open_life(self) -> int | None:
+        """A file descriptor that becomes readable when the worker ends, or the template that is to fork it.
+
+        The link alone does not tell: processes that the script has started may hold its other end. None where the
+        kernel has no such thing (before 5.3). Raises ProcessLookupError when it has ended already.
+        """
+        pid = self.pid or self._parent
+        try:
+            return os.pidfd_open(pid) if pid is not None else None
+        except ProcessLookupError:
+            raise
+        except OSError:
+            return None
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self.pid is not None:
             _kill(self.pid, number)
+            if number == signal.SIGKILL:
+                self._kill_group()
+
+    def _kill_group(self) -> None:
+        """End what the script has started in the worker's process group."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     async def wait(self, patience: float = 1.0) -> int | None:
         """Make sure that the process is gone, by force after `patience` seconds.
@@ -38,11 +63,13 @@ class WorkerProcess:
         if self.pid is None or not self._is_child:
             self.kill()
             return None
-        waiting = asyncio.ensure_future(asyncio.to_thread(_reap, self.pid))
-        done, _ = await asyncio.wait([waiting], timeout=patience)
+        ending = asyncio.ensure_future(asyncio.to_thread(_await_end, self.pid))
+        done, _ = await asyncio.wait([ending], timeout=patience)
         if not done:
             self.kill()
-        return await waiting
+            await ending
+        self._kill_group()  # before the worker is reaped: until then its id is no other group's
+        return _reap(self.pid)
 
 
 class Launcher:
@@ -60,8 +87,8 @@ class Launcher:
         progress = Progress.create()
         with theirs:
             if self._forks:
-                self._fork(theirs, progress)
-                return WorkerProcess(mine, progress, None, is_child=False)
+                template = self._fork(theirs, progress)
+                return WorkerProcess(mine, progress, None, is_child=False, parent=template)
             pid = self._spawn("worker", theirs.fileno(), progress.fd)
             return WorkerProcess(mine, progress, pid, is_child=True)
 
@@ -96,7 +123,8 @@ class Launcher:
             _kill(pid, signal.SIGKILL)
             _reap(pid)
 
-    def _fork(self, link: socket.socket, progress: Progress) -> None:
+    def _fork(self, link: socket.socket, progress: Progress) -> int:
+        """Have the template fork a worker; gives the template's process id."""
         self._forget_template()
         if self._template is None:
             mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
@@ -104,6 +132,7 @@ class Launcher:
                 self._template = self._spawn("template", theirs.fileno()), mine
         # Waits in the socket until the template has run init().
         socket.send_fds(self._template[1], [b"fork"], [link.fileno(), progress.fd])
+        return self._template[0]
 
     def _spawn(self, module: str, *fds: int) -> int:
         for fd in fds:

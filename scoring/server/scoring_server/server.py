@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 import socket
-import ssl
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
-from . import logs
-from .connection import Connection
+from . import logs, signals
 from .keys import Keys
+from .listening import Listener
 from .metrics import Metrics
 from .pool import Pool
 from .processes import Launcher, WorkerProcess
@@ -28,23 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(logs.LOGGER)
 
-_BACKLOG = 1024
-
-
-def bind(host: str, port: int, *, refuse: bool = False) -> socket.socket:
-    """A listening socket; one that refuses connections until `Listener.start`. Raises OSError, naming the address."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        if not refuse:
-            sock.listen(_BACKLOG)
-        sock.setblocking(False)
-    except OSError as error:
-        sock.close()
-        raise OSError(error.errno, f"Cannot listen on {host}:{port}: {error.strerror}") from None
-    return sock
+_CLOSE_S = 1.0
 
 
 class Access(NamedTuple):
@@ -52,36 +34,6 @@ class Access(NamedTuple):
 
     keys: Keys
     certificate: Certificate | None
-
-
-class Listener:
-    """A listening socket that can stop without losing what has connected already."""
-
-    def __init__(self, sock: socket.socket, service: Service, context: ssl.SSLContext | None) -> None:
-        self._socket = sock
-        self._context = context
-        self._service = service
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self._service), sock=self._socket.dup(), ssl=self._context, backlog=_BACKLOG
-        )
-
-    async def stop(self) -> None:
-        """Accept what waits in the backlog, then no more."""
-        loop = asyncio.get_running_loop()
-        if self._server is not None:
-            self._server.close()
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                break
-            client.setblocking(False)
-            await loop.connect_accepted_socket(lambda: Connection(self._service), client, ssl=self._context)
-        self._socket.close()
 
 
 async def serve(
@@ -94,9 +46,7 @@ async def serve(
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed."""
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = signals.stop_event(loop)
     own_logging = logs.configure(settings) is not None
     pool = Pool(settings, launcher, processes, Metrics())
     log_format = "own" if own_logging else settings.log_format
@@ -104,7 +54,10 @@ async def serve(
     service = Service(settings, pool, access_log, access.keys, request_log)
     context = access.certificate.context if access.certificate else None
     # Health checks are asked where nobody knows the certificate's name: their own port has no TLS.
-    listeners = [Listener(sock, service, None if number else context) for number, sock in enumerate(sockets)]
+    listeners = [
+        Listener(sock, service, None if number else context, settings.read_timeout_s)
+        for number, sock in enumerate(sockets)
+    ]
     pool.failed.add_done_callback(lambda _failed: stop.set())
     await pool.start()
     if settings.listen_when_ready:
@@ -118,16 +71,22 @@ async def serve(
         logger.warning("The config file has keys without a meaning here: %s", ", ".join(settings.unknown_keys))
     await stop.wait()
     status = 0
+    can_serve = pool.ready or pool.outstanding > 0
     if pool.failed.done():
         status = pool.failed.result()
+        can_serve = False
         logger.error("The entry script cannot be served: no worker is ready")
+    if can_serve:
+        await _await_notice(settings.lame_duck_s, service, stop)
     patience = loop.time() + settings.drain_s
+    service.draining = True
     for listener in listeners:
         await listener.stop()
-    if pool.ready or pool.in_flight:
-        logger.info("Stopping: %d connections, %d requests to finish", len(service.connections), pool.in_flight)
-        await _drain(service, settings.drain_s)
+    if can_serve:
+        logger.info("Stopping: %d connections, %d requests to finish", len(service.connections), pool.outstanding)
+        await _drain(service, patience - loop.time())
     await pool.stop(max(0.5, patience - loop.time()))
+    await _close_all(service)
     access_log.flush()
     if request_log is not None:
         request_log.close()
@@ -142,10 +101,23 @@ async def _first(*events: asyncio.Event) -> None:
         task.cancel()
 
 
+async def _await_notice(seconds: float, service: Service, stop: asyncio.Event) -> None:
+    """Serve on for `seconds`, so that what balances the load notices by `/` that it has to go elsewhere.
+
+    A second signal ends this.
+    """
+    if not seconds:
+        return
+    logger.info("Stopping in %g s: until then requests are served, and health checks fail", seconds)
+    service.draining = True
+    stop.clear()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
 async def _drain(service: Service, patience: float) -> None:
     """Answer what was asked, for `patience` seconds at most. Idle clients get a moment to send what is on its way."""
     loop = asyncio.get_running_loop()
-    service.draining = True
     timer = loop.call_later(min(1.0, patience / 4), _close_idle, service)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(_no_connections(service), patience)
@@ -159,6 +131,17 @@ async def _no_connections(service: Service) -> None:
     while service.connections:
         service.changed.clear()
         await service.changed.wait()
+
+
+async def _close_all(service: Service) -> None:
+    """Let the last answers go out, and break off what remains."""
+    for connection in list(service.connections):
+        connection.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_no_connections(service), _CLOSE_S)
+    for connection in list(service.connections):
+        connection.abort()
+    await _no_connections(service)
 
 
 def _close_idle(service: Service) -> None:

@@ -136,7 +136,7 @@ class Service:
             answer(exchange)
 
     def _health(self, exchange: Exchange) -> None:
-        if self.pool.ready:
+        if self.pool.ready and not self.draining:
             exchange.respond(200, _HTML, b"Healthy", failed=None)
         else:
             self._not_ready(exchange)

@@ -66,6 +66,7 @@ class Settings:
     verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
     model_records: str = "/opt/model-records"  # SCORING_MODEL_RECORDS: records of the models' files, and samples
+    lame_duck_s: float = 0.0  # SCORING_LAME_DUCK: before that, still serving while health checks fail already
     unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
 
     @classmethod
@@ -265,6 +266,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_VERIFY_MODELS": ("verify_models", _flag),
     "SCORING_MODEL_DIGESTS": ("model_digests", _digests),
     "SCORING_MODEL_RECORDS": ("model_records", _text),
+    "SCORING_LAME_DUCK": ("lame_duck_s", _seconds),
 }
 # Known to Azure ML's server and without meaning here.
 _IGNORED = {"WORKSPACE_NAME", "HOSTNAME", "AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY"}

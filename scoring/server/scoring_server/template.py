@@ -30,6 +30,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             control.close()
+            os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             worker = Worker(socket.socket(fileno=fds[0]), Progress(fds[1]), script, settings)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):

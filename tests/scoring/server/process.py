@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,13 @@ def app_root(folder: Path, *scripts: str) -> Path:
     return folder
 
 
+def write_script(root: Path, text: str) -> Path:
+    """An app root with `text` as its score.py."""
+    root.mkdir(exist_ok=True)
+    (root / "score.py").write_text(text)
+    return root
+
+
 def launch(
     root: Path, script: str, environ: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()
 ) -> Server:
@@ -195,3 +203,13 @@ def running(
         yield server
     finally:
         server.stop()
+
+
+def later(server: Server, value: object) -> Future[Answer]:
+    """The answer to come; the request is at the worker when this returns."""
+    before = server.log.count("run with")
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(server.score, value)
+    pool.shutdown(wait=False)
+    assert server.log.wait_for("run with", before + 1)
+    return future

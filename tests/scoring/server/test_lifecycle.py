@@ -1,19 +1,14 @@
-"""Start, readiness, workers that hang or die, and stopping."""
+"""Start: readiness, scripts and settings that cannot be served."""
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import socket
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from .process import Answer, Server, app_root, launch, read_all, running
+from .process import launch, write_script
 
 GATED = """
 import os, pathlib, time
@@ -23,12 +18,6 @@ def init():
 def run(data):
     return data
 """
-
-
-def write_script(root: Path, text: str) -> Path:
-    root.mkdir(exist_ok=True)
-    (root / "score.py").write_text(text)
-    return root
 
 
 def test_healthy_only_after_init(tmp_path: Path) -> None:
@@ -156,186 +145,3 @@ def test_command_line(tmp_path: Path, arguments: tuple[str, ...], status: int, t
     server.log.join()
     assert server.process.wait(10) == status
     assert text in server.log.text
-
-
-def later(server: Server, value: object) -> Future[Answer]:
-    """The answer to come; the request is at the worker when this returns."""
-    before = server.log.count("run with")
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(server.score, value)
-    pool.shutdown(wait=False)
-    assert server.log.wait_for("run with", before + 1)
-    return future
-
-
-def test_health_answers_while_run_is_busy(plain: Server) -> None:
-    busy = later(plain, {"do": "sleep", "seconds": 1.5})
-    started = time.monotonic()
-    assert plain.request("GET", "/").body == b"Healthy"
-    assert plain.request("GET", "/swagger.json").status == 200
-    assert time.monotonic() - started < 1.0
-    assert not busy.done()
-    assert busy.result(30).status == 200
-
-
-PYTHON_HANGS = {"do": "value", "expression": "[None for _ in iter(int, 1)]"}
-# One call into C that holds the interpreter's lock for minutes.
-C_HANGS = {"do": "value", "expression": "__import__('re').match('(a*)*b', 'a' * 40)"}
-
-
-@pytest.mark.parametrize("request_", [PYTHON_HANGS, C_HANGS], ids=["Python", "C"])
-@pytest.mark.parametrize("variable", [("SCORING_TIMEOUT_MS", "700"), ("WORKER_TIMEOUT", "0.7")])
-def test_a_time_out_answers_and_replaces_the_worker(
-    tmp_path: Path, request_: dict[str, str], variable: tuple[str, str]
-) -> None:
-    root = app_root(tmp_path, "plain.py", "sibling.py")
-    with running(root, "plain.py", dict([variable])) as server:
-        first = server.score({"do": "pid"}).json()
-        hanging = later(server, request_)
-        waiting = ThreadPoolExecutor(1).submit(server.score, {"do": "pid"})
-        answer = hanging.result(30)
-        assert answer.status == 500
-        assert answer.message == "Scoring timeout after 700 ms"
-        assert answer.header("x-ms-run-function-failed") == "True"
-        assert answer.header("x-ms-run-fn-exec-ms") is None
-        second = waiting.result(30)
-        assert second.status == 200, "a request that waited goes to the new worker"
-        assert second.json() != first
-        assert server.log.wait_for("plain.py", 2), "the stack of the hanging worker is in the log"
-
-
-@pytest.mark.parametrize("action", ["die", "abort"])
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_dying_worker_is_replaced(tmp_path: Path, action: str, workers: int) -> None:
-    root = app_root(tmp_path, "plain.py", "sibling.py")
-    with running(root, "plain.py", {"WORKER_COUNT": str(workers)}, workers=workers) as server:
-        for turn in range(2):
-            answer = server.score({"do": action})
-            assert answer.status == 500
-            assert answer.header("x-ms-run-function-failed") == "True"
-            assert server.score({"do": "pid"}).status == 200
-            assert server.log.wait_for("ready for serving traffic", workers + turn + 1)
-
-
-def test_an_idle_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
-        pid = server.score({"do": "pid"}).json()
-        os.kill(pid, signal.SIGKILL)
-        assert server.log.wait_for(f"The worker with pid {pid} has ended (status 137) and is replaced")
-        assert server.log.wait_for("ready for serving traffic", 2)
-        assert server.score({"do": "pid"}).json() != pid
-
-
-def test_other_requests_survive_a_death(tmp_path: Path) -> None:
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server, ThreadPoolExecutor(20) as pool:
-        for _ in range(20):
-            server.score({"do": "pid"})  # a quick script: requests are sent ahead to the worker
-        futures = [pool.submit(server.score, {"do": "die"} if number == 7 else [number]) for number in range(20)]
-        statuses = [future.result(30).status for future in futures]
-        assert statuses.count(500) == 1
-        assert statuses[7] == 500
-
-
-WORKERS = """
-import os, time
-def init():
-    global model
-    model = os.getpid()
-def run(data):
-    time.sleep(0.2)
-    return {"init": model, "pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
-"""
-
-
-@pytest.mark.parametrize("preload", ["true", "false"])
-def test_several_workers(tmp_path: Path, preload: str) -> None:
-    root = write_script(tmp_path, WORKERS)
-    environ = {"WORKER_PRELOAD": preload}
-    with (
-        running(root, "score.py", environ, ("--worker_count", "2"), workers=2) as server,
-        ThreadPoolExecutor(4) as pool,
-    ):
-        answers = [future.result().json() for future in [pool.submit(server.score, 1) for _ in range(4)]]
-        assert len({answer["pid"] for answer in answers}) == 2
-        assert len({answer["init"] for answer in answers}) == (1 if preload == "true" else 2)
-        assert {answer["pid"] for answer in answers}.isdisjoint({answer["init"] for answer in answers}) == (
-            preload == "true"
-        )
-        assert {answer["threads"] for answer in answers} == {"1"}
-
-
-def test_sigterm_finishes_what_was_asked(tmp_path: Path) -> None:
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server, ThreadPoolExecutor(3) as pool:
-        running_one = later(server, {"do": "sleep", "seconds": 1})
-        queued = pool.submit(server.score, {"do": "sleep", "seconds": 0.1})
-        idle = server.connect()
-        with idle:
-            server.process.send_signal(signal.SIGTERM)
-            assert server.log.wait_for("Stopping:")
-            idle.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n7")
-            late = read_all(idle)
-        assert late.startswith(b"HTTP/1.1 200")
-        assert late.endswith(b"7")
-        assert b"Connection: close" in late
-        answer = running_one.result(30)
-        assert (answer.status, answer.header("connection")) == (200, "close")
-        assert queued.result(30).status == 200
-        assert server.process.wait(10) == 0
-        with pytest.raises(ConnectionRefusedError):
-            server.connect()
-
-
-def test_no_request_is_lost_when_stopping_under_load(tmp_path: Path) -> None:
-    """New connections all the time: each is answered, or refused before it is made."""
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
-        outcomes: list[str] = []
-        stop = threading.Event()
-
-        def client() -> None:
-            while not stop.is_set():
-                try:
-                    connection = server.connect()
-                except OSError:
-                    return
-                with connection:
-                    connection.sendall(
-                        b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\n7"
-                    )
-                    outcomes.append("ok" if read_all(connection).endswith(b"7") else "lost")
-
-        threads = [threading.Thread(target=client) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        assert server.log.wait_for("POST /score 200", 100)
-        assert server.stop() == 0
-        stop.set()
-        for thread in threads:
-            thread.join()
-        # The kernel may complete a handshake in the instant between the last accept and the close.
-        assert outcomes.count("lost") <= 1
-        assert outcomes.count("ok") >= 100
-
-
-def test_the_drain_ends_in_time(tmp_path: Path) -> None:
-    environ = {"SCORING_DRAIN": "1"}
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server:
-        hanging = later(server, {"do": "sleep", "seconds": 60})
-        started = time.monotonic()
-        assert server.stop() == 0
-        assert time.monotonic() - started < 4
-        assert "SCORING_DRAIN allows" in server.log.text
-        answer = hanging.result(30)
-        assert (answer.status, answer.message) == (503, "The service is stopping.")
-
-
-def test_no_process_is_left(tmp_path: Path) -> None:
-    environ = {"WORKER_COUNT": "2"}
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=2) as server:
-        pids = [int(found) for found in re.findall(r"Worker with pid (\d+) ready", server.log.text)]
-        assert len(pids) == 2
-        server.process.kill()
-        server.process.wait(10)
-        deadline = time.monotonic() + 10
-        while any(Path(f"/proc/{pid}").exists() for pid in pids):
-            assert time.monotonic() < deadline, "workers outlive their front"
-            time.sleep(0.02)

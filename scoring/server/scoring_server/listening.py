@@ -1,0 +1,103 @@
+"""Listening sockets that can stop without losing a client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import socket
+import ssl
+import struct
+
+from .connection import Connection
+from .service import Service
+
+_BACKLOG = 1024
+_HANDSHAKE_S = 0.1  # TCP's
+_LATE_HANDSHAKE_S = 1.0  # TLS's, of who came last
+
+# A classic BPF program (linux/filter.h) over a TCP segment: drop it when SYN is set, else let it through.
+_SO_ATTACH_FILTER = 26
+_NO_SYN = b"".join(
+    struct.pack("HBBI", *instruction)
+    for instruction in (
+        (0x30, 0, 0, 13),  # load the byte with the flags
+        (0x45, 0, 1, 0x02),  # SYN?
+        (0x06, 0, 0, 0),  # drop
+        (0x06, 0, 0, 0xFFFFFFFF),  # take all
+    )
+)
+
+
+def bind(host: str, port: int, *, refuse: bool = False) -> socket.socket:
+    """A listening socket; one that refuses connections until `Listener.start`. Raises OSError, naming the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        if not refuse:
+            sock.listen(_BACKLOG)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"Cannot listen on {host}:{port}: {error.strerror}") from None
+    return sock
+
+
+def begin_no_more(sock: socket.socket) -> bool:
+    """Let no new connection begin on a listening socket, while those that have begun still come about.
+
+    Closing it at once would reset those between their handshake and accept(). Who is kept out tries again after a
+    second, and is refused then. False where the kernel has no such filter.
+    """
+    program = ctypes.create_string_buffer(_NO_SYN, len(_NO_SYN))
+    option = struct.pack("HP", len(_NO_SYN) // 8, ctypes.addressof(program))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, option)
+    except OSError:
+        return False
+    return True
+
+
+class Listener:
+    """Takes the connections of one socket for the service."""
+
+    def __init__(
+        self, sock: socket.socket, service: Service, context: ssl.SSLContext | None, handshake_s: float
+    ) -> None:
+        self._socket = sock
+        self._service = service
+        self._context = context
+        self._handshake_s = handshake_s if context else None
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Connection(self._service),
+            sock=self._socket.dup(),
+            backlog=_BACKLOG,
+            ssl=self._context,
+            ssl_handshake_timeout=self._handshake_s,
+        )
+
+    async def stop(self) -> None:
+        """Accept what has begun to connect, then no more."""
+        if begin_no_more(self._socket):
+            await asyncio.sleep(_HANDSHAKE_S)
+        if self._server is not None:
+            self._server.close()
+        clients = []
+        with contextlib.suppress(OSError):
+            while True:
+                clients.append(self._socket.accept()[0])
+        self._socket.close()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*map(self._take, clients), return_exceptions=True), _LATE_HANDSHAKE_S)
+
+    async def _take(self, client: socket.socket) -> None:
+        client.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: Connection(self._service), client, ssl=self._context, ssl_handshake_timeout=self._handshake_s
+        )

@@ -1,0 +1,31 @@
+"""The signals to stop, also when they come before the event loop can take them."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+
+STOP = (signal.SIGTERM, signal.SIGINT)
+
+_early: list[int] = []
+
+
+def note_early() -> None:
+    """Remember signals from now on: the workers are about to start, and must not be left behind."""
+    for number in STOP:
+        signal.signal(number, lambda number, _frame: _early.append(number))
+
+
+def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+    """An event that is set by each signal to stop, those before this call included."""
+    import asyncio  # late, so that the first worker starts before it is loaded
+
+    stop = asyncio.Event()
+    for number in STOP:
+        loop.add_signal_handler(number, stop.set)
+    if _early:
+        stop.set()
+    return stop

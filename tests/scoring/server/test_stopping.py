@@ -1,0 +1,159 @@
+"""SIGTERM: what was asked is answered, nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .process import Server, app_root, later, read_all, read_answer, running, write_script
+
+
+def test_sigterm_finishes_what_was_asked(tmp_path: Path) -> None:
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server, ThreadPoolExecutor(3) as pool:
+        running_one = later(server, {"do": "sleep", "seconds": 1})
+        queued = pool.submit(server.score, {"do": "sleep", "seconds": 0.1})
+        idle = server.connect()
+        with idle:
+            server.process.send_signal(signal.SIGTERM)
+            assert server.log.wait_for("Stopping:")
+            idle.sendall(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n7")
+            late = read_all(idle)
+        assert late.startswith(b"HTTP/1.1 200")
+        assert late.endswith(b"7")
+        assert b"Connection: close" in late
+        answer = running_one.result(30)
+        assert (answer.status, answer.header("connection")) == (200, "close")
+        assert queued.result(30).status == 200
+        assert server.process.wait(10) == 0
+        with pytest.raises(ConnectionRefusedError):
+            server.connect()
+
+
+REQUEST = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+
+
+def call_anew(server: Server, outcomes: list[str]) -> None:
+    """New connections all the time, until none is let in."""
+    while True:
+        try:
+            connection = server.connect()
+        except ConnectionRefusedError:
+            return
+        with connection:
+            connection.sendall(REQUEST + b"Connection: close\r\n\r\n7")
+            outcomes.append("ok" if read_all(connection).endswith(b"7") else "lost")
+
+
+def call_on(server: Server, outcomes: list[str]) -> None:
+    """One connection for many requests; a new one where the server says that it closes the old one."""
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return
+        with contextlib.closing(connection):
+            closing = False
+            while not closing:
+                connection.request("POST", "/score", "7")
+                response = connection.getresponse()
+                outcomes.append("ok" if response.read() == b"7" else "lost")
+                closing = response.getheader("connection") == "close"
+
+
+@pytest.mark.parametrize("call", [call_anew, call_on])
+def test_no_request_is_lost_when_stopping_under_load(tmp_path: Path, call: Callable[[Server, list[str]], None]) -> None:
+    """Each is answered, or refused before its connection is made."""
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server, ThreadPoolExecutor(4) as pool:
+        outcomes: list[str] = []
+        callers = [pool.submit(call, server, outcomes) for _ in range(4)]
+        assert server.log.wait_for("POST /score 200", 100)
+        assert server.stop() == 0
+        for caller in callers:
+            caller.result(30)
+        assert set(outcomes) == {"ok"}
+        assert len(outcomes) >= 100
+
+
+def test_requests_that_wait_for_a_new_worker_are_finished(tmp_path: Path) -> None:
+    script = """
+import os, pathlib, time
+def init():
+    folder = pathlib.Path(__file__).parent
+    while (folder / "started").exists() and not (folder / "gate").exists():
+        time.sleep(0.01)
+    (folder / "started").touch()
+def run(data):
+    if data == "die":
+        os._exit(1)
+    return data
+"""
+    root = write_script(tmp_path, script)
+    with running(root, "score.py") as server, ThreadPoolExecutor(1) as pool:
+        assert server.request("POST", "/score", "die").status == 500
+        waiting = pool.submit(server.request, "POST", "/score", "x")
+        while not re.search(rb"scoring_queue_length({.*})? 1", server.request("GET", "/metrics").body):
+            assert not waiting.done()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.log.wait_for("Stopping:")
+        (root / "gate").touch()
+        assert waiting.result(30).json() == "x"
+        assert server.process.wait(10) == 0
+
+
+def test_a_lame_duck_serves_but_is_not_healthy(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", {"SCORING_LAME_DUCK": "60"}) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.request("POST", "/score", "1")
+        assert read_answer(connection.getresponse()).header("connection") is None
+        server.process.send_signal(signal.SIGTERM)
+        assert server.log.wait_for("Stopping in 60 s")
+        health = server.request("GET", "/")
+        assert (health.status, health.message) == (503, "The service is not ready.")
+        connection.request("POST", "/score", "2")
+        answer = read_answer(connection.getresponse())
+        assert (answer.json(), answer.header("connection")) == (2, "close")
+        connection.close()
+        assert server.score([3]).json() == [3], "new connections are taken"
+        assert server.stop() == 0, "a second signal ends the wait"
+
+
+def test_a_lame_duck_stops_by_itself(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", {"SCORING_LAME_DUCK": "0.3"}) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(10) == 0
+
+
+def test_the_drain_ends_in_time(tmp_path: Path) -> None:
+    environ = {"SCORING_DRAIN": "1"}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server:
+        hanging = later(server, {"do": "sleep", "seconds": 60})
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 4
+        assert "SCORING_DRAIN allows" in server.log.text
+        answer = hanging.result(30)
+        assert (answer.status, answer.message) == (503, "The service is stopping.")
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    environ = {"WORKER_COUNT": "2"}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=2) as server:
+        pids = [int(found) for found in re.findall(r"Worker with pid (\d+) ready", server.log.text)]
+        assert len(pids) == 2
+        server.process.kill()
+        server.process.wait(10)
+        deadline = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            assert time.monotonic() < deadline, "workers outlive their front"
+            time.sleep(0.02)
