@@ -154,7 +154,7 @@ class Exchange:
             nanoseconds = self.run_ns = reply.nanoseconds
             self.connection.service.metrics.run_seconds.observe(nanoseconds / 1e9)
         if self.failure is None:
-            self.failure = reply_failure(reply)
+            self.failure = reply_failure(reply) if reply.flags != Flag.TIMED else Failure.NONE
         failed = bool(reply.flags & Flag.RUN_FAILED)
         if reply.kind == Kind.RESULT:
             self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from functools import lru_cache
 from typing import Any
 
 # What every record has; anything else was given by the caller as `extra`.
@@ -40,4 +41,9 @@ def ids(request_id: str, trace_id: str) -> dict[str, Any]:
 def timestamp(seconds: float) -> str:
     """A time since 1970 as RFC 3339 writes it, in UTC, to the millisecond."""
     milliseconds = int(seconds * 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(milliseconds // 1000))}.{milliseconds % 1000:03d}Z"
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))

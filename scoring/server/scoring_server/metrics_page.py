@@ -37,14 +37,14 @@ class MetricsPage:
             "scoring_requests_total",
             "Answered requests.",
             (
-                ({"method": method, "route": route, "code": str(code)}, count)
-                for (method, route, code), count in sorted(metrics.requests.items())
+                ({"method": method, "route": route, "code": str(code)}, sample.count)
+                for (method, route, code), sample in sorted(metrics.seconds.items())
             ),
         )
         yield from histogram(
             "scoring_request_duration_seconds",
             "Time from a request's head to the end of its answer.",
-            (({"route": route}, sample) for route, sample in sorted(metrics.seconds.items())),
+            (({"route": route}, sample) for route, sample in metrics.by_route().items()),
         )
         yield from counter(
             "scoring_failures_total",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 import logging
 import os
 import queue
@@ -17,6 +16,8 @@ import threading
 import time
 from collections.abc import Iterable
 from typing import Any
+
+import msgspec
 
 from .json_logs import timestamp
 from .logs import LOGGER
@@ -200,7 +201,7 @@ def encode(fields: dict[str, Any], request: bytes, response: bytes, response_byt
         output = response[: max(0, room // 2 if len(request) + len(response) > room else room)]
         given = request[: max(0, room - len(output))]
         record = {**fields, **_body("input", given, len(request)), **_body("output", output, response_bytes)}
-        line = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        line = msgspec.json.encode(record) + b"\n"
         if len(line) <= max_bytes or room <= 0:
             return line
         # What JSON escapes, and base64, is longer than it was.

@@ -189,8 +189,10 @@ class Service:
         """Account for an answered request."""
         seconds = time.perf_counter() - exchange.started
         label = self._labels.get(exchange.target) or self._label(exchange.target)
+        self.metrics.seconds[exchange.method, label, status].observe(seconds)
         failure = status_failure(status) if exchange.failure is None else exchange.failure
-        self.metrics.answered(exchange.method, label, status, seconds, failure)
+        if failure:
+            self.metrics.failures[failure] += 1
         scraped = status == 200 and label == METRICS
         if not scraped and not self._is_health_check(exchange):
             ids = exchange.ids if self._marks else NO_IDS
