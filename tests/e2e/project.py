@@ -121,3 +121,18 @@ def edited(path: Path, old: str, new: str) -> Iterator[None]:
 def environment() -> dict[str, str]:
     """Return this process's environment, for programs that it starts."""
     return dict(os.environ)
+
+
+def plain_service(checkout: Path, name: str, **others: object) -> dict[str, object]:
+    """Write a script that returns what it is sent, a model and no packages; return the settings of a service of them."""
+    (checkout / "echo.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
+    (checkout / "model.txt").write_text(f"the model of {name}\n")
+    (checkout / "plain.yml").write_text("dependencies:\n  - python=3.11\n")
+    return {
+        "services": [{"name": name, "style": "modelFile"}],
+        "modelPath": "model.txt",
+        "executionScript": "echo.py",
+        "condaFile": "plain.yml",
+        "waitTimeout": 60,
+        **others,
+    }

@@ -46,6 +46,13 @@ class Container(Resource):
         return outputs
 
     @override
+    def planned(self, state: Properties, inputs: Properties) -> Properties:
+        planned = super().planned(state, inputs)
+        if isinstance(planned.get("ports"), list):
+            planned["ports"] = container_state.with_chosen_ports(planned["ports"], state.get("ports") or [])
+        return planned
+
+    @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
         from docker.errors import APIError, NotFound
 

@@ -80,6 +80,24 @@ def network_outputs(given: Mapping[str, Any], seen: Mapping[str, Any]) -> Proper
     return found
 
 
+def with_chosen_ports(given: list[Any], known: list[Properties]) -> list[Any]:
+    """The ports as given, with the host's port of an earlier state where it was Docker's to choose.
+
+    Args:
+        given: the ports of a program, or unknown ones in a preview.
+        known: those that the state has.
+    """
+    chosen = {(port["internal"], port.get("protocol") or "tcp"): port.get("external") for port in known}
+
+    def complete(port: Any) -> Any:
+        if not isinstance(port, dict) or port.get("external") is not None:
+            return port
+        external = chosen.get((port.get("internal"), port.get("protocol") or "tcp"))
+        return port if external is None else {**port, "external": external}
+
+    return [complete(port) for port in given]
+
+
 def healthcheck(check: Mapping[str, Any] | None) -> Properties | None:
     """The daemon's health check with durations as Go writes them."""
     if not check:

@@ -1,5 +1,7 @@
 import copy
 
+import pytest
+
 from toolchain.docker_provider import container_state
 from toolchain.docker_provider.container_schema import SCHEMA
 from toolchain.docker_provider.schema import changes, with_defaults
@@ -84,6 +86,22 @@ def test_a_stopped_container_keeps_its_ports_in_the_state():
     stopped = seen(Running=False)
     stopped["NetworkSettings"]["Ports"] = {}
     assert container_state.outputs(running, stopped)["ports"] == running["ports"]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"internal": 5001, "protocol": "tcp"}, 32768),
+        ({"internal": 5001}, 32768),
+        ({"internal": 5001, "external": 80}, 80),
+        ({"internal": 5001, "protocol": "udp"}, None),
+        ({"internal": 5002}, None),
+    ],
+)
+def test_an_update_keeps_the_ports_that_docker_chose(given, expected):
+    known = [{"internal": 5001, "protocol": "tcp", "external": 32768, "ip": "127.0.0.1"}]
+    (port,) = container_state.with_chosen_ports([given], known)
+    assert port.get("external") == expected
 
 
 def test_addresses_are_told_by_network():
