@@ -101,9 +101,10 @@ class Deployment:
             wait_timeout=self.settings.wait_timeout,
             docker_host=self.settings.docker_host,
         )
-        if access.auth_enabled:
-            args["primary_key"] = pulumi.Output.secret(access.keys["primary"])
-            args["secondary_key"] = pulumi.Output.secret(access.keys["secondary"])
+        if primary := access.keys.get("primary"):
+            args["primary_key"] = pulumi.Output.secret(primary)
+        if secondary := access.keys.get("secondary"):
+            args["secondary_key"] = pulumi.Output.secret(secondary)
         if service.style == "image":
             args["image"] = self.image()
         else:

@@ -1,6 +1,7 @@
-"""The command line: ``python -m scoring test``."""
+"""The command line: ``python -m scoring test`` and ``regen-key``."""
 
 import argparse
+import json
 import os
 import secrets
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from components.access_keys import NAMES
 from scoring.client import StackError, services_of_stack
+from scoring.key_rotation import regenerate
 from scoring.mnist.data import DigitsError, held_out, load, parse_seed
 from scoring.report import Sample, as_json, ask, problems, show
 
@@ -28,6 +31,11 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         SystemExit: wrong arguments (2), or help was asked for (0).
     """
     options = _parser().parse_args(arguments)
+    code: int = options.run(options, environ)
+    return code
+
+
+def _test(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
         pixels, labels = load(options.digits) if options.digits else held_out()
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
@@ -46,6 +54,20 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     for problem in found:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if found else 0
+
+
+def _regen_key(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    try:
+        made = regenerate(options.key, service=options.service, stack=options.stack, environ=environ)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps({"key": made.name, "services": list(made.services), "setting": made.setting}))
+    else:
+        print(f"The {made.name} key of {', '.join(made.services)} is new, and the old one is refused.")
+        print("Show it: pulumi stack output keys --show-secrets")
+    return 0
 
 
 def _console(environ: Mapping[str, str]) -> Console:
@@ -67,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    test.set_defaults(run=_test)
     test.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
     test.add_argument("--count", type=int, default=5, metavar="N", help="number of digits (default: %(default)s)")
     test.add_argument("--seed", type=parse_seed, metavar="N", help="choose the same digits again (default: others)")
@@ -77,6 +100,22 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
     )
+    regen = commands.add_parser(
+        "regen-key",
+        help="make one of the two keys anew; the other one stays valid",
+        description="Make one of the two keys of a stack's services anew and deploy it, and nothing else.\n"
+        "The other key stays valid, and no service is started again: callers change over to the\n"
+        "other key before, and to the new one after.",
+        epilog="exit codes:\n  0  the new key is in use\n  1  it is not: the message says what to do",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    regen.set_defaults(run=_regen_key)
+    regen.add_argument("key", choices=NAMES, help="the key to make anew")
+    regen.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
+    regen.add_argument(
+        "--service", default="", metavar="NAME", help="a service to give a key of its own (default: the shared key)"
+    )
+    regen.add_argument("--json", action="store_true", help="print one JSON object, without the key")
     return parser
 
 

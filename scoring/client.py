@@ -1,15 +1,16 @@
 """The client's view of deployed services: call one, ask for its state, and find those of a Pulumi stack."""
 
-import ipaddress
 import json
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+
+from scoring.transport import send
 
 PROJECT = Path(__file__).resolve().parent.parent
 CONNECT_TIMEOUT = 5.0
@@ -45,6 +46,9 @@ class Webservice:
         image: reference of the image that it runs.
         image_id: that image's id.
         models: references of the models in it.
+        keys: what the service asks its callers for, the first one first; empty when it asks for none.
+        address: host and port that it is published on, where the name in its URI does not lead; empty for the URI's.
+        certificate_file: path of its certificate (PEM), to be trusted; empty for those of public authorities alone.
 
     Raises:
         ValueError: the scoring URI is not one.
@@ -57,6 +61,9 @@ class Webservice:
     image: str = ""
     image_id: str = ""
     models: tuple[str, ...] = ()
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    address: str = ""
+    certificate_file: str = ""
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.scoring_uri)
@@ -73,11 +80,16 @@ class Webservice:
     def run(self, input_data: bytes | str) -> object:
         """Score input data (JSON text) and return the decoded JSON of the answer.
 
+        A key that is refused, as it was changed meanwhile, is followed by the next one.
+
         Raises:
             ServiceError: no answer, an answer other than 2xx, or one that is not JSON.
         """
         body = input_data.encode() if isinstance(input_data, str) else input_data
-        answer = self._request("POST", self.scoring_uri, body)
+        for key in self.keys or ("",):
+            answer = self._request("POST", self.scoring_uri, body, key)
+            if answer.status_code != 401:
+                break
         where = f"{self.name}: POST {self.scoring_uri}"
         if not 200 <= answer.status_code < 300:
             raise ServiceError(f"{where} answered {answer.status_code}: {_message(answer)}", answer.status_code)
@@ -111,19 +123,22 @@ class Webservice:
         parts = urlsplit(self.scoring_uri)
         return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("score") + name, "", ""))
 
-    def _request(self, method: str, uri: str, body: bytes | None = None) -> requests.Response:
+    def _request(self, method: str, uri: str, body: bytes | None = None, key: str = "") -> requests.Response:
         where = f"{self.name}: {method} {uri}"
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         with requests.Session() as session:
-            # A proxy cannot reach this machine's loopback, though HTTP_PROXY may be set without a NO_PROXY.
-            session.trust_env = not _is_loopback(urlsplit(uri).hostname or "")
             try:
-                return session.request(
+                return send(
+                    session,
                     method,
                     uri,
+                    address=self.address,
+                    certificate_file=self.certificate_file,
                     data=body,
-                    headers={"Content-Type": "application/json"} if body is not None else {},
+                    headers=headers,
                     timeout=(CONNECT_TIMEOUT, self.timeout),
-                    allow_redirects=False,
                 )
             except requests.Timeout as error:
                 late = CONNECT_TIMEOUT if isinstance(error, requests.ConnectTimeout) else self.timeout
@@ -146,7 +161,7 @@ def services_of_stack(
         StackError: no Pulumi CLI, no such stack, or no services in it.
     """
     name = f"stack {stack}" if stack else "the selected stack"
-    command = ["pulumi", "stack", "output", "--json", "--show-secrets=false", "--non-interactive"]
+    command = ["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive"]
     command += ["--stack", stack] if stack else []
     try:
         done = subprocess.run(
@@ -164,11 +179,13 @@ def services_of_stack(
         ) from error
     if done.returncode != 0:
         raise StackError(f"{name} cannot be read: {_last_error(done.stderr)}; {FIX}, {LOGIN_FIX}")
-    return _services(name, done.stdout)
+    return _services(name, done.stdout, project)
 
 
-def _services(stack: str, output: str) -> list[Webservice]:
+def _services(stack: str, output: str, project: Path) -> list[Webservice]:
     try:
+        outputs = json.loads(output)
+        keys = outputs.get("keys") or {}
         services = [
             Webservice(
                 name,
@@ -177,8 +194,11 @@ def _services(stack: str, output: str) -> list[Webservice]:
                 image=service.get("image", ""),
                 image_id=service.get("imageId", ""),
                 models=tuple(service.get("models", ())),
+                keys=tuple(keys.get(name, {}).values()),
+                address=service.get("address", ""),
+                certificate_file=str(project / service["sslCertPemFile"]) if service.get("sslCertPemFile") else "",
             )
-            for name, service in sorted((json.loads(output).get("services") or {}).items())
+            for name, service in sorted((outputs.get("services") or {}).items())
         ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StackError(
@@ -214,10 +234,3 @@ def _last_error(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")] or lines or ["pulumi gave no reason"]
     return errors[-1].removeprefix("error:").strip()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

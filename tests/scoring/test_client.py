@@ -57,6 +57,25 @@ def test_run_tells_status_and_message(serve: Serve, status: int, body: str, mess
     assert len(service.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("valid", "tried"), [({"one", "two"}, ["one"]), ({"two"}, ["one", "two"]), (set(), ["one", "two"])]
+)
+def test_a_key_that_is_refused_is_followed_by_the_other_one(serve: Serve, valid: set[str], tried: list[str]) -> None:
+    def answer(*_: object) -> tuple[int, str]:
+        given = service.headers[-1]["Authorization"].removeprefix("Bearer ")
+        return (200, "1") if given in valid else (401, '{"message": "A valid key is required"}')
+
+    service = serve(answer)
+    guarded = Webservice("mnist", service.scoring_uri, keys=("one", "two"))
+    if valid:
+        assert guarded.run("{}") == 1
+    else:
+        with pytest.raises(ServiceError, match="answered 401: A valid key is required"):
+            guarded.run("{}")
+    assert [headers["Authorization"] for headers in service.headers] == [f"Bearer {key}" for key in tried]
+    assert "one" not in repr(guarded)
+
+
 def test_run_gives_up_after_its_timeout(serve: Serve) -> None:
     over = threading.Event()
 
@@ -141,14 +160,23 @@ def test_services_of_stack_reads_the_stacks_output(pulumi: Pulumi, tmp_path: Pat
     )
     assert second == Webservice("aci-mnist-2", "http://127.0.0.1:5002/score", style="registered model")
     assert pulumi.calls == [
-        f"{tmp_path}: stack output --json --show-secrets=false --non-interactive --stack dev",
+        f"{tmp_path}: stack output --json --show-secrets --non-interactive --stack dev",
     ]
+
+
+def test_keys_address_and_certificate_come_from_the_stack(pulumi: Pulumi, tmp_path: Path) -> None:
+    guarded = {"scoringUri": "https://mnist/score", "address": "127.0.0.1:5001", "sslCertPemFile": "tls/c.pem"}
+    keys = {"mnist": {"primary": "one", "secondary": "two"}}
+    pulumi.prints({"services": {"mnist": guarded}, "keys": keys})
+    (found,) = services_of_stack("dev", tmp_path, pulumi.environ)
+    assert (found.keys, found.address) == (("one", "two"), "127.0.0.1:5001")
+    assert found.certificate_file == str(tmp_path / "tls/c.pem")
 
 
 def test_services_of_the_selected_stack(pulumi: Pulumi, tmp_path: Path) -> None:
     pulumi.prints({"services": SERVICES})
     assert len(services_of_stack(None, tmp_path, pulumi.environ)) == 2
-    assert pulumi.calls == [f"{tmp_path}: stack output --json --show-secrets=false --non-interactive"]
+    assert pulumi.calls == [f"{tmp_path}: stack output --json --show-secrets --non-interactive"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,282 @@
+"""A service with keys and TLS on a real daemon: who gets in, what changes under it, and that nobody sees a key.
+
+The tests share one stack with one service and run in the order in which they stand.
+"""
+
+import json
+import re
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import docker
+import pytest
+
+from components import readiness
+from scoring.client import ServiceError, Webservice, services_of_stack
+from tests.e2e.project import Project, check_out, environment
+from tests.pki import make_certificate
+
+pytestmark = pytest.mark.e2e
+
+SERVICE = "e2e-guarded"
+CNAME = "mnist.example.test"
+"""A name that no resolver knows."""
+
+SCRIPT = "scoring/mnist/score_guarded.py"
+SETTINGS = {
+    "services": [{"name": SERVICE, "style": "modelFile", "cpuCores": 0.5, "memoryGb": 0.3}],
+    "modelPath": "model.txt",
+    "executionScript": SCRIPT,
+    "waitTimeout": 60,
+    "authEnabled": True,
+    "sslEnabled": True,
+    "sslCertPemFile": "tls/certificate.pem",
+    "sslKeyPemFile": "tls/private-key.pem",
+    "sslCname": CNAME,
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    base = tmp_path_factory.mktemp("guarded")
+    made = Project(check_out(base / "checkout"), base / "state")
+    (made.checkout / "model.txt").write_text("a model\n")
+    (made.checkout / SCRIPT).write_text("def init():\n    pass\n\n\ndef run(data):\n    return 'first'\n")
+    make_certificate(made.checkout / "tls", [CNAME])
+    made.configure(SETTINGS)
+    yield made
+    done = made.destroy()
+    assert not done.failed, done.output
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    """What Pulumi printed, for the last test to look through."""
+    return []
+
+
+def service_of(project: Project) -> Webservice:
+    (found,) = services_of_stack(project.stack.name, project.checkout, {**environment(), **project.environment})
+    return found
+
+
+def status(service: Webservice, key: str) -> int:
+    """Return the status that a caller with this key alone gets."""
+    try:
+        replace(service, keys=(key,) if key else ()).run("{}")
+    except ServiceError as error:
+        return error.status or 0
+    return 200
+
+
+@contextmanager
+def callers(service: Webservice) -> Iterator[list[str]]:
+    """Call a service over and over meanwhile; yields the list of what went wrong."""
+    wrong: list[str] = []
+    over, answered = threading.Event(), threading.Event()
+
+    def call() -> None:
+        while not over.wait(0.05):
+            try:
+                service.run("{}")
+                answered.set()
+            except ServiceError as error:
+                wrong.append(str(error))
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert answered.wait(30)
+        yield wrong
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def eventually(condition: object, seconds: float = 15) -> bool:
+    """Return whether a condition holds within a time."""
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_missing_keys_are_set_by_the_commands_that_the_error_gives(project: Project) -> None:
+    run = project.preview()
+    assert run.failed
+    commands = list(dict.fromkeys(re.findall(r"^ *(openssl rand .*)$", run.output, re.MULTILINE)))
+    assert [command.split()[-3] for command in commands] == ["primaryKey", "secondaryKey"], run.output
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-ec", command], cwd=project.checkout, env={**environment(), **project.environment}, check=False
+        )
+        assert done.returncode == 0, command
+
+
+def test_callers_need_a_key_and_the_certificates_name(
+    project: Project, daemon: docker.DockerClient, said: list[str]
+) -> None:
+    run = project.up()
+    said.append(run.output)
+    assert not run.failed, run.output
+    service = service_of(project)
+    assert service.scoring_uri.startswith(f"https://{CNAME}:")
+    assert service.run("{}") == "first"
+    assert [status(service, key) for key in (*service.keys, "", "x" * 64)] == [200, 200, 401, 401]
+    assert service.state() == "Healthy"
+    with pytest.raises(ServiceError, match="certificate verify failed"):
+        replace(service, certificate_file="").run("{}")
+    seen = daemon.containers.get(SERVICE)
+    assert seen.exec_run(readiness.HEALTH_CHECK_BESIDE_TLS[1:]).exit_code == 0
+    assert seen.exec_run(readiness.HEALTH_CHECK[1:]).exit_code != 0, "nothing but TLS is spoken on the service's port"
+
+
+def test_limits_below_one_core_hold(daemon: docker.DockerClient) -> None:
+    seen = daemon.containers.get(SERVICE)
+
+    def read(newer: str, older: str) -> list[str]:
+        script = f"cd /sys/fs/cgroup; cat {newer} 2>/dev/null || cat {older}"
+        code, output = seen.exec_run(["bash", "-c", script])
+        assert code == 0, output
+        return output.decode().split()
+
+    quota, period = read("cpu.max", "cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us")
+    assert int(quota) / int(period) == 0.5
+    assert read("memory.max", "memory/memory.limit_in_bytes") == [str(307 * 2**20)]
+
+
+def test_nothing_drifts(project: Project) -> None:
+    run = project.up()
+    assert (run.failed, run.operations) == (False, {}), run.output
+
+
+def test_regen_key_kills_that_key_alone_while_the_service_goes_on(
+    project: Project, daemon: docker.DockerClient
+) -> None:
+    before, container = service_of(project), daemon.api.inspect_container(SERVICE)
+    primary, secondary = before.keys
+    # What else may have changed since is not deployed by the way.
+    script = project.checkout / SCRIPT
+    script.write_text(script.read_text().replace("first", "second"))
+    command = [sys.executable, "-m", "scoring", "regen-key", "primary", "--stack", project.stack.name, "--json"]
+    with callers(replace(before, keys=(secondary,))) as wrong, command_lines() as seen:
+        done = subprocess.run(
+            command,
+            cwd=project.checkout,
+            env={**environment(), **project.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert eventually(lambda: status(before, primary) == 401)
+    assert json.loads(done.stdout) == {"key": "primary", "services": [SERVICE], "setting": "primaryKey"}
+    assert wrong == []
+    after = service_of(project)
+    assert after.keys[0] != primary
+    assert after.keys[1] == secondary
+    assert [status(after, key) for key in (primary, *after.keys)] == [401, 200, 200]
+    now = daemon.api.inspect_container(SERVICE)
+    assert (now["Id"], now["State"]["StartedAt"]) == (container["Id"], container["State"]["StartedAt"])
+    assert after.run("{}") == "first"
+    assert after.image_id == now["Image"]
+    shown = done.stdout + done.stderr + "\n".join(seen)
+    assert "regen-key" in shown
+    assert [key for key in (*before.keys, *after.keys) if key in shown] == []
+    script.write_text(script.read_text().replace("second", "first"))
+
+
+@contextmanager
+def command_lines() -> Iterator[set[str]]:
+    """Collect the command lines of all processes of this machine meanwhile."""
+    seen: set[str] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                try:
+                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+                except OSError:
+                    continue
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_renewed_certificate_is_served_without_a_restart(
+    project: Project, daemon: docker.DockerClient, said: list[str]
+) -> None:
+    service, container = service_of(project), daemon.api.inspect_container(SERVICE)
+    host, _, port = service.address.partition(":")
+    old = (project.checkout / "tls/certificate.pem").read_text()
+    both = project.checkout / "tls/both.pem"
+    make_certificate(project.checkout / "tls", [CNAME])
+    new = (project.checkout / "tls/certificate.pem").read_text()
+    both.write_text(old + new)
+    with callers(replace(service, certificate_file=str(both))) as wrong:
+        run = project.up(diff=True)
+        assert not run.failed, run.output
+        assert eventually(lambda: ssl.get_server_certificate((host, int(port))).split() == new.split())
+    said.append(run.output)
+    assert wrong == []
+    assert list(run.operations) == [f"{SERVICE}-delivery"]
+    now = daemon.api.inspect_container(SERVICE)
+    assert (now["Id"], now["State"]["StartedAt"]) == (container["Id"], container["State"]["StartedAt"])
+    assert service_of(project).run("{}") == "first"
+
+
+def files_of(client: docker.DockerClient, folder: str) -> str:
+    """Return all files of a folder in the container, from the image's layers and above them, as one text."""
+    stream, _ = client.containers.get(SERVICE).get_archive(folder)
+    return b"".join(stream).decode("latin-1")
+
+
+def test_no_key_is_seen_but_by_the_server(project: Project, daemon: docker.DockerClient, said: list[str]) -> None:
+    service = service_of(project)
+    private_key = (project.checkout / "tls/private-key.pem").read_text().splitlines()[1]
+    secrets = [*service.keys, private_key]
+    containers = [seen for seen in daemon.containers.list(all=True) if SERVICE in seen.name]
+    assert len(containers) == 2
+    image = daemon.images.get(service.image)
+    texts = {
+        "inspect": json.dumps([daemon.api.inspect_container(seen.id) for seen in containers]),
+        "image": json.dumps([image.attrs, image.history()]),
+        "volumes": json.dumps([volume.attrs for volume in daemon.volumes.list()]),
+        "log": "".join(seen.logs().decode() for seen in containers),
+        "processes": json.dumps(daemon.containers.get(SERVICE).top()),
+        "environment": daemon.containers.get(SERVICE).exec_run(["env"]).output.decode(),
+        "files": "".join(files_of(daemon, folder) for folder in ("/var/azureml-app", "/opt/server", "/etc", "/tmp")),
+        "output": "".join(said),
+    }
+    for path in [*project.backend.rglob("*"), *(project.checkout / ".staging").rglob("*")]:
+        if path.is_file():
+            texts[str(path)] = path.read_text("latin-1")
+    stack_file = project.checkout / "stacks" / f"Pulumi.{project.stack.name}.yaml"
+    texts["settings"] = stack_file.read_text()
+    assert "secure:" in texts["settings"]
+    assert "POST /score" in texts["log"], "requests are logged"
+    assert [place for place, text in texts.items() if any(secret in text for secret in secrets)] == []
+
+
+def test_destroy_leaves_no_key_behind(project: Project, daemon: docker.DockerClient) -> None:
+    run = project.destroy()
+    assert not run.failed, run.output
+    assert [volume.name for volume in daemon.volumes.list() if SERVICE in volume.name] == []
+    assert [seen.name for seen in daemon.containers.list(all=True) if SERVICE in seen.name] == []
