@@ -10,6 +10,8 @@ from tests.e2e.project import Project, check_out
 
 NAMES = ("e2e-mnist-1", "e2e-mnist-2", "e2e-mnist-3")
 
+RECORDING = {"SCORING_LOG_FORMAT": "json", "SCORING_REQUEST_LOG_RATE": "1"}
+
 
 def settings(**others: object) -> dict[str, object]:
     """Return the settings of the three services, under names that no other stack has."""
@@ -17,7 +19,7 @@ def settings(**others: object) -> dict[str, object]:
         "services": [
             {"name": NAMES[0], "style": "modelFile", "executionScript": "scoring/mnist/score_file.py"},
             {"name": NAMES[1], "style": "registeredModel"},
-            {"name": NAMES[2], "style": "image"},
+            {"name": NAMES[2], "style": "image", "environment": RECORDING},
         ],
         "modelName": "e2e_mnist",
         "imageName": "e2e-myimage1",

@@ -63,8 +63,14 @@ class MetricsPage:
     def _work(self) -> Iterator[str]:
         metrics, pool = self._metrics, self._pool
         yield from histogram(
-            "scoring_run_duration_seconds", "Time that run() took, where it returned.", [({}, metrics.run_seconds)]
+            "scoring_run_duration_seconds",
+            "Time that run() took, where it returned; that of a batch counts for each request in it.",
+            [({}, metrics.run_seconds)],
         )
+        if metrics.batch_sizes.count:
+            yield from histogram(
+                "scoring_batch_size", "Requests that one call of run_batch() answered.", [({}, metrics.batch_sizes)]
+            )
         yield from gauge("scoring_workers", "Workers that are to run.", [({}, self._workers)])
         yield from gauge("scoring_workers_up", "Workers that can take requests.", [({}, len(pool.worker_pids))])
         yield from counter(

@@ -117,7 +117,7 @@ class Service:
         if exchange.id_error:
             exchange.error(431, exchange.id_error)
             return
-        if self._tls and exchange.connection.scheme != "https" and not self._is_health_check(exchange):
+        if self._tls and exchange.connection.scheme != "https" and not self._may_be_plain(exchange):
             exchange.error(403, PLAIN)
             return
         path = exchange.target.partition("?")[0]
@@ -181,6 +181,10 @@ class Service:
 
     def _is_health_check(self, exchange: Exchange) -> bool:
         return exchange.target in self._health_paths and exchange.method in ("GET", "HEAD")
+
+    def _may_be_plain(self, exchange: Exchange) -> bool:
+        """Whether the health port answers without TLS: what is open to everyone, and takes no key."""
+        return self._is_health_check(exchange) or exchange.target in self._open_paths
 
     def _has_key(self, exchange: Exchange) -> bool:
         return self.keys.allow(exchange.fields.get(b"authorization", b""))

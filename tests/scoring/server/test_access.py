@@ -211,7 +211,8 @@ def test_tls(tmp_path: Path) -> None:
                 assert secure.recv(4096).startswith(b"HTTP/1.1 200")
 
 
-def test_the_health_port_has_no_tls_and_answers_health_checks_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("open_", [False, True])
+def test_the_health_port_has_no_tls_and_answers_what_is_open_to_all(tmp_path: Path, open_: bool) -> None:
     root = app_root(tmp_path, "raw.py")
     make_certificate(root, "one")
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -220,9 +221,15 @@ def test_the_health_port_has_no_tls_and_answers_health_checks_alone(tmp_path: Pa
         "SCORING_TLS_CERTIFICATE": str(root / "cert.pem"),
         "SCORING_TLS_KEY": str(root / "key.pem"),
         "SCORING_HEALTH_PORT": str(port),
+        "SCORING_METRICS_OPEN": str(open_),
     }
     with running(root, "raw.py", environ) as server:
-        for target, status in (("/", 200), ("/score", 403), ("/swagger.json", 403)):
+        for target, status in (
+            ("/", 200),
+            ("/score", 403),
+            ("/swagger.json", 403),
+            ("/metrics", 200 if open_ else 403),
+        ):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
             connection.request("GET", target)
             assert connection.getresponse().status == status
