@@ -70,7 +70,7 @@ def test_a_read_only_container_records_its_requests_and_logs_json(daemon: docker
     container = daemon.containers.get(NAMES[2])
     (record,) = map(json.loads, container.exec_run(["cat", "/tmp/requests.jsonl"]).output.splitlines())
     assert (record["status"], record["model"].split(":")[0]) == (200, "e2e_mnist")
-    assert len(json.loads(record["input"])["data"]) == len(json.loads(json.loads(record["output"]))) == 5
+    assert len(json.loads(record["input"])["data"]) == len(json.loads(record["output"])) == 5
     lines = [json.loads(line) for line in container.logs().splitlines()]
     (scored,) = (line for line in lines if line.get("target") == "/score")
     assert scored["request_id"] == record["request_id"]
