@@ -7,7 +7,7 @@ from components.problems import Problem
 
 
 def check_entry_script(path: Path) -> Path:
-    """Return `path` of a script that defines `init` and `run` at its top level.
+    """Return `path` of a script that defines `init` and `run`, or `run_batch` in place of it, at its top level.
 
     Assignments and imports of these names count: `run = predictor.run` is a valid script, and `import *` may bring
     them.
@@ -26,6 +26,8 @@ def check_entry_script(path: Path) -> Path:
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise Problem(f"the entry script {str(path)!r} is not Python:{line}: {reason}.") from None
     defined = names_defined(tree)
+    if "run_batch" in defined:
+        defined.add("run")
     missing = [name for name in ("init", "run") if name not in defined and "*" not in defined]
     if missing:
         raise Problem(

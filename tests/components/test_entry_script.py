@@ -20,6 +20,7 @@ def script(folder: Path, text: str | bytes) -> Path:
         "def init(): ...\ndef run(data): ...",
         "async def init(): ...\nasync def run(data): ...",
         "init = run = print",
+        "def init(): ...\ndef run_batch(inputs): ...",
         "init, run = print, print",
         "(init, (run, rest)) = a",
         "init: object = print\nclass run: ...",

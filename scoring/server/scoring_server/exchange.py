@@ -53,6 +53,7 @@ class Exchange:
     __slots__ = (
         "_sent",
         "_status",
+        "alone",
         "answer",
         "attempts",
         "body",
@@ -88,6 +89,7 @@ class Exchange:
         self.answer = b""  # of a stream, what the request log keeps
         self.run_ns: int | None = None
         self.attempts = 0
+        self.alone = False
         self.gone = False
         self.streaming = False
         self.failure: str | None = None

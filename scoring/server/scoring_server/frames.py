@@ -1,9 +1,9 @@
 """The frames between the front and a worker, over a Unix stream socket pair.
 
-A request frame is ``REQUEST`` (meta length, body length, both in bytes), then meta, then body. Meta is empty for a POST
-to a script that needs the body alone, else a JSON object. A reply frame is ``REPLY`` (kind, flags, status, run time in
-ns, head length, body length), then head, then body. Head is the response's own header lines, ready for the wire, each
-ending in CRLF.
+A request frame is ``REQUEST`` (more, meta length, body length, both in bytes), then meta, then body. Where ``more`` is
+1, the next frame belongs to the same batch. Meta is empty for a POST to a script that needs the body alone, else a JSON
+object. A reply frame is ``REPLY`` (kind, flags, status, run time in ns, head length, body length), then head, then
+body. Head is the response's own header lines, ready for the wire, each ending in CRLF.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-REQUEST = struct.Struct("<II")
+REQUEST = struct.Struct("<BII")
 REPLY = struct.Struct("<BBHQII")
 _PROGRESS = struct.Struct("<QQQ")
 _COUNTER = struct.Struct("<Q")
@@ -102,26 +102,28 @@ class RequestReader:
         self._link = link
         self._buffer = bytearray(READ_SIZE)
         self._start = self._end = 0
+        self.more = False  # the next frame belongs to the same batch
 
     def ready(self) -> bool:
         """Whether the next frame is here already."""
         size = self._end - self._start
         if size < REQUEST.size:
             return False
-        meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
+        _, meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
         return bool(size >= REQUEST.size + meta_size + body_size)
 
     def read(self) -> tuple[bytes, memoryview] | None:
         """The next frame's meta and body, or None at the end of the stream. The body is valid until the next call."""
         if not self._fill(REQUEST.size):
             return None
-        meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
+        more, meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
         size = REQUEST.size + meta_size + body_size
         if not self._fill(size):
             return None
         meta_at = self._start + REQUEST.size
         body_at = meta_at + meta_size
         self._start += size
+        self.more = more == 1
         return bytes(self._buffer[meta_at:body_at]), memoryview(self._buffer)[body_at : self._start]
 
     def _fill(self, size: int) -> bool:

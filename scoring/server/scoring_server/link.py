@@ -35,6 +35,7 @@ class Job(Protocol):
     attempts: int
     gone: bool  # the caller has left
     streaming: bool  # START was received
+    alone: bool  # not to be batched, nor to be sent behind others: it was in a batch that a worker did not survive
     failure: str | None  # why it failed, where that is known before the reply
 
     def receive(self, reply: Reply, link: Link | None) -> None:
@@ -53,6 +54,8 @@ class Link(asyncio.Protocol):
         self.announced = False  # was ready once
         self._pool = pool
         self._reader = ReplyReader()
+        self.batches = False
+        self._timed_out: Job | None = None  # answered already, yet in flight until the worker is gone
         self._answered = 0
         self._average_ns = float(_WINDOW_NS)
         self._since = 0.0
@@ -66,22 +69,27 @@ class Link(asyncio.Protocol):
     @property
     def room(self) -> int:
         """How many more jobs the worker may be sent: a few of a quick run() ahead, none of a slow one."""
-        if not self.ready:
+        if not self.ready or (self.in_flight and self.in_flight[-1].alone):
             return 0
+        if self.batches:
+            return 0 if self.in_flight else self._pool.batch_size
         window = max(1, min(_MAX_WINDOW, int(_WINDOW_NS / self._average_ns)))
         return window - len(self.in_flight)
 
     def send(self, jobs: list[Job]) -> None:
-        """Give the worker `jobs`, in one write."""
+        """Give the worker `jobs`, in one write; they are one batch where it takes batches."""
         if not self.in_flight:
             self._since = self._pool.loop.time()
             if self._timer is None:
                 self._watch()
         self.in_flight.extend(jobs)
+        if self.batches:
+            self._pool.metrics.batch_sizes.observe(len(jobs))
         parts: list[bytes] = []
-        for job in jobs:
+        more = len(jobs) - 1 if self.batches else 0
+        for number, job in enumerate(jobs):
             job.attempts += 1
-            parts += (REQUEST.pack(len(job.meta), len(job.body)), job.meta, job.body)
+            parts += (REQUEST.pack(number < more, len(job.meta), len(job.body)), job.meta, job.body)
         self.transport.write(b"".join(parts))
 
     def data_received(self, data: bytes) -> None:
@@ -105,6 +113,7 @@ class Link(asyncio.Protocol):
         self.process.pid = description["pid"]
         self._watch_life()
         self.ready = self.announced = True
+        self.batches = description["batches"]
         self._pool.link_ready(self, description)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -145,10 +154,11 @@ class Link(asyncio.Protocol):
             return
         limit = self._pool.limit_ms
         logger.error("Scoring timeout after %d ms: the worker with pid %s is replaced", limit, self.process.pid)
-        job = self.in_flight.popleft()
-        self._answered += 1
-        self._pool.fail(job, Failure.TIMEOUT, f"Scoring timeout after {limit} ms")
         self.ready = False
+        running = self._running() or [self.in_flight[0]]
+        if len(running) == 1:
+            self._timed_out = running[0]
+            self._pool.fail(running[0], Failure.TIMEOUT, f"Scoring timeout after {limit} ms")
         # faulthandler writes the worker's stacks on SIGABRT; SIGKILL follows, should it be beyond that.
         self.process.kill(signal.SIGABRT)
         self._pool.loop.call_later(1.0, self._force)
@@ -158,11 +168,26 @@ class Link(asyncio.Protocol):
             self.process.kill()
 
     def leftovers(self) -> tuple[list[Job], list[Job]]:
-        """After the worker's death, (jobs that it was running or has broken off, jobs to be given to another)."""
-        started, finished, _ = self.process.progress.read()
+        """After the worker's death, (jobs that it was running or has broken off, jobs to be given to another).
+
+        Of a batch no job is known to be the cause: all are given to another, each alone.
+        """
+        running = self._running()
         failed: list[Job] = []
         again: list[Job] = []
-        for number, job in enumerate(self.in_flight, self._answered + 1):
-            was_running = number == started and finished < started
-            (failed if was_running or job.streaming or job.attempts >= _MAX_ATTEMPTS else again).append(job)
+        for job in self.in_flight:
+            if job is self._timed_out:
+                continue
+            if job in running and len(running) > 1 and not job.streaming:
+                job.alone = True
+                again.append(job)
+            else:
+                ended = job in running or job.streaming or job.attempts >= _MAX_ATTEMPTS
+                (failed if ended else again).append(job)
         return failed, again
+
+    def _running(self) -> list[Job]:
+        """The jobs that the worker has begun and not finished: one, or those of a batch."""
+        started, finished, _ = self.process.progress.read()
+        numbered = enumerate(self.in_flight, self._answered + 1)
+        return [job for number, job in numbered if finished < number <= started]

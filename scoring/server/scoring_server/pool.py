@@ -19,6 +19,7 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 _CLOSED = Reply(Kind.END, Flag.ABORTED, 0, 0, b"", b"")
+_MAX_BATCH_BYTES = 16 * 1024 * 1024  # bodies of one batch, if it is more than one request
 STOPPING = "The service is stopping."
 
 
@@ -36,6 +37,11 @@ class Pool:
         self.failed: asyncio.Future[int] = self.loop.create_future()  # the status to exit with
         self.first_ready = asyncio.Event()
         self.on_ready: Callable[[dict[str, Any]], None] = lambda _description: None
+        self.batch_size = settings.batch_size
+        self._batch_delay_s = settings.batch_delay_ms / 1000
+        self._expected = 0.0  # how many come together, as seen lately
+        self._gathering: asyncio.TimerHandle | None = None
+        self._gathered = False  # the time for more is up
         self._max_queue = settings.max_queue
         self._launcher = launcher
         self._processes = processes
@@ -102,16 +108,55 @@ class Pool:
             link = min(self.links, key=lambda link: (-(link.room > 0), len(link.in_flight)), default=None)
             if link is None or link.room <= 0:
                 return
+            if queue[0].alone and link.in_flight:
+                return
             share = link.room if len(self.links) == 1 else 1
+            if link.batches:
+                if not queue[0].alone and self._waits_for_more():
+                    return
+                share = self._batch_share(link)
             jobs: list[Job] = []
-            while queue and len(jobs) < share:
+            size = 0
+            while queue and len(jobs) < share and size < _MAX_BATCH_BYTES:
+                if queue[0].alone and jobs:
+                    break
                 job = queue.popleft()
                 if job.gone:
                     job.receive(_CLOSED, None)
-                else:
-                    jobs.append(job)
+                    continue
+                jobs.append(job)
+                size += len(job.body)
+                if job.alone:
+                    break
             if jobs:
                 link.send(jobs)
+
+    def _waits_for_more(self) -> bool:
+        """Whether a batch should wait, for a bounded time, for as many requests as came together lately.
+
+        A lone request never waits.
+        """
+        count = len(self.queue)
+        if 1 < count < min(self._expected, self.batch_size) and self._batch_delay_s and not self._gathered:
+            if self._gathering is None:
+                self._gathering = self.loop.call_later(self._batch_delay_s, self._end_gathering)
+            return True
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._gathered = False
+        self._expected = max(count, self._expected * 0.75)
+        return False
+
+    def _end_gathering(self) -> None:
+        self._gathering = None
+        self._gathered = True
+        self._hand_out()
+
+    def _batch_share(self, link: Link) -> int:
+        """How many of the queue make the batch for `link`: an equal part for each worker that is free."""
+        free = sum(each.room > 0 for each in self.links)
+        return min(link.room, -(-len(self.queue) // free))
 
     def link_ready(self, link: Link, description: dict[str, Any]) -> None:
         self._delay = 0.1

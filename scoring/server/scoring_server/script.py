@@ -35,7 +35,9 @@ class Script:
     """A loaded script. `run` is the script's function, `call` takes a request to it."""
 
     def __init__(self, module: ModuleType) -> None:
-        for name in ("init", "run"):
+        run_batch = getattr(module, "run_batch", None)
+        self.run_batch: Callable[[list[str]], Any] | None = run_batch if callable(run_batch) else None
+        for name in ("init", "run") if self.run_batch is None else ("init",):
             if not callable(getattr(module, name, None)):
                 raise ScriptError(f"The entry script {module.__file__} has no function {name}(). Define one.")
         # A generated script may stand before the user's own and pass arguments on wrongly: call the user's.
@@ -43,7 +45,7 @@ class Script:
         owner = driven if isinstance(driven, ModuleType) and hasattr(driven, "run") else module
         self.module = module
         self.init: Callable[[], object] = module.init
-        self.run: Callable[..., Any] = owner.run
+        self.run: Callable[..., Any] = getattr(owner, "run", _run_alone)
         parameters = list(inspect.signature(self.run).parameters.values())
         allowed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         if any(parameter.kind not in allowed for parameter in parameters):
@@ -54,6 +56,14 @@ class Script:
             raise ScriptError("run() takes no argument for the input. Give it one, as in run(raw_data).")
         self.style = _style(self.run)
         self._first = self.parameters[0].name
+        if self.run_batch is not None and (self.style is not Style.PLAIN or self.takes_headers):
+            kind = {Style.RAW: "decorated with @rawhttp", Style.SCHEMA: "decorated with @input_schema"}.get(
+                self.style, "that takes request_headers"
+            )
+            raise ScriptError(
+                f"run_batch() does not go with a run() {kind}: it gets the bodies of requests as text, and no more. "
+                "Remove one of the two."
+            )
 
     @property
     def needs_meta(self) -> bool:
@@ -77,12 +87,22 @@ class Script:
             chosen["request_headers"] = inputs.header_dict(request)
         return chosen
 
+    def batch_input(self, meta: bytes, body: memoryview) -> str:
+        """A request's part of the input of run_batch(): what run() would get. Raises InputError."""
+        text: str = self.arguments(meta, body)[self._first]
+        return text
+
     def raw_arguments(self, request: object, meta: bytes) -> dict[str, Any]:
         """The keyword arguments of a raw run() for the request object `request`."""
         chosen = {self._first: request}
         if self.takes_headers:
             chosen["request_headers"] = inputs.header_dict(inputs.RequestMeta.decode(meta))
         return chosen
+
+
+def _run_alone(raw_data: str) -> Any:
+    """Stands for run() in a script that has run_batch() alone."""
+    raise NotImplementedError
 
 
 def _style(run: Callable[..., Any]) -> Style:

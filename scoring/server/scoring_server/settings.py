@@ -42,6 +42,10 @@ class Settings:
     health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none; never TLS
     fast_json: bool = True  # SCORING_FAST_JSON
     nan_as_null: bool = False  # SCORING_NAN_AS_NULL: NaN and infinities in results become null instead of an error
+    batch_size: int = 64  # SCORING_BATCH_SIZE: requests in one call of the script's run_batch(), at most
+    batch_delay_ms: int = (
+        1  # SCORING_BATCH_DELAY_MS: that several requests wait for more at most; a lone one never waits
+    )
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
     max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
     max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
@@ -242,6 +246,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_HEALTH_PORT": ("health_port", _PORT),
     "SCORING_FAST_JSON": ("fast_json", _flag),
     "SCORING_NAN_AS_NULL": ("nan_as_null", _flag),
+    "SCORING_BATCH_SIZE": ("batch_size", _integer(1, 4096)),
+    "SCORING_BATCH_DELAY_MS": ("batch_delay_ms", _integer(0, 10_000)),
     "SCORING_MAX_BODY_BYTES": ("max_body_bytes", _BYTES),
     "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", _integer(1, 2**62)),
     "SCORING_MAX_QUEUE": ("max_queue", _integer(0, 1_000_000)),

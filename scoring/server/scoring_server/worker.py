@@ -13,9 +13,10 @@ import signal
 import socket
 import sys
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-from . import fastjson, logs, results, swagger, tracing
+from . import batches, fastjson, logs, results, swagger, tracing
 from .frames import Flag, Kind, Progress, Reply, RequestReader
 from .inputs import InputError, RequestMeta, wsgi_environ
 from .script import Script, Style, load
@@ -55,6 +56,14 @@ def _log_models(settings: Settings) -> None:
         logs.log_tree(logger, settings.model_dir)
 
 
+class Batched(NamedTuple):
+    """A request of a batch: the text that run_batch() gets, or the reply where the request has no such text."""
+
+    ids: tracing.Ids
+    text: str
+    reply: Reply | None
+
+
 class Worker:
     """Answers requests of one link with one script."""
 
@@ -73,6 +82,7 @@ class Worker:
             "pid": os.getpid(),
             "style": self._script.style.value,
             "needs_meta": self._script.needs_meta,
+            "batches": self._script.run_batch is not None,
             "swagger": documents,
         }
         self._link.sendall(Reply(Kind.READY, 0, 0, 0, json.dumps(head).encode(), b"").encode())
@@ -80,6 +90,9 @@ class Worker:
     def serve(self) -> None:
         """Answer until the front closes the link."""
         reader = RequestReader(self._link)
+        if self._script.run_batch is not None:
+            self._serve_batches(reader, self._script.run_batch)
+            return
         while (frame := reader.read()) is not None:
             self._number += 1
             self._progress.start(self._number)
@@ -91,6 +104,51 @@ class Worker:
                 self._held.append(reply.encode())
             if not reader.ready() or time.monotonic_ns() - self._held_since > _HOLD_NS:
                 self._flush()
+
+    def _serve_batches(self, reader: RequestReader, run_batch: Callable[[list[str]], Any]) -> None:
+        while (frame := reader.read()) is not None:
+            batch = [self._batched(*frame)]
+            while reader.more:
+                frame = reader.read()
+                if frame is None:
+                    return
+                batch.append(self._batched(*frame))
+            self._number += len(batch)
+            self._progress.start(self._number)
+            self._answer_batch(run_batch, batch)
+            self._progress.finish(self._number)
+            self._flush()
+
+    def _batched(self, meta: bytes, body: memoryview) -> Batched:
+        """A request of a batch: its input, or the answer where it has none."""
+        ids, meta = tracing.unpack(meta)
+        try:
+            return Batched(ids, self._script.batch_input(meta, body), None)
+        except InputError as failure:
+            return Batched(ids, "", results.error(failure.status, failure.message))
+
+    def _answer_batch(self, run_batch: Callable[[list[str]], Any], batch: list[Batched]) -> None:
+        asked = [request for request in batch if request.reply is None]
+        tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
+        inputs = [request.text for request in asked]
+        found = iter(
+            batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
+        )
+        for request in batch:
+            tracing.enter(request.ids)
+            reply = request.reply or self._reply_to(next(found))
+            if reply is not None:
+                self._held.append(reply.encode())
+
+    def _reply_to(self, outcome: batches.Outcome) -> Reply | None:
+        if outcome.error is not None:
+            logger.error("Encountered Exception", exc_info=outcome.error)
+            return results.error(500, results.RUN_FAILED, run_failed=True)
+        try:
+            return self._reply(outcome.value, outcome.nanoseconds)
+        except Exception:
+            logger.exception("The request could not be answered")
+            return results.error(500, results.INTERNAL_ERROR)
 
     def _flush(self) -> None:
         if self._held:
@@ -129,7 +187,10 @@ class Worker:
         except BaseException:  # SystemExit and KeyboardInterrupt of a script are errors of one request
             logger.exception("Encountered Exception")
             return results.error(500, results.RUN_FAILED, run_failed=True)
-        spent = time.perf_counter_ns() - started
+        return self._reply(result, time.perf_counter_ns() - started)
+
+    def _reply(self, result: Any, spent: int) -> Reply | None:
+        """The reply for what run() returned after `spent` ns, or None where it has been sent already, as a stream."""
         response = results.as_response(result)
         if response is not None:
             return self._respond(response, spent)

@@ -30,8 +30,8 @@ def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> 
     assert found == replies
 
 
-def frame(meta: bytes, body: bytes) -> bytes:
-    return REQUEST.pack(len(meta), len(body)) + meta + body
+def frame(meta: bytes, body: bytes, more: bool = False) -> bytes:
+    return REQUEST.pack(more, len(meta), len(body)) + meta + body
 
 
 def test_requests_are_read_in_order_and_large_ones_whole() -> None:
@@ -61,7 +61,7 @@ def test_ready_says_whether_a_whole_frame_waits() -> None:
     mine, theirs = socket.socketpair()
     with mine, theirs:
         reader = RequestReader(theirs)
-        mine.sendall(frame(b"", b"a") + frame(b"", b"b") + REQUEST.pack(0, 5) + b"ab")
+        mine.sendall(frame(b"", b"a") + frame(b"", b"b") + REQUEST.pack(0, 0, 5) + b"ab")
         assert reader.read() is not None
         assert reader.ready()
         assert reader.read() is not None
