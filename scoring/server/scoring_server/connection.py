@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from .exchange import Exchange
+from .exchange import RETRY, Exchange
 from .keys import CHALLENGE, UNAUTHORIZED
 from .parsing import RequestHead, RequestParser
 
@@ -15,9 +17,10 @@ if TYPE_CHECKING:
     from .link import Link
     from .service import Service
 
-MIN_RATE = 1024  # bytes/s that a body must keep up with, on average
+MIN_RATE = 1024  # bytes/s that a body must keep up with, on average, and a client that reads an answer
 _MAX_PIPELINED = 8
 _LINGER_S = 2.0
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Connection(asyncio.Protocol):
@@ -40,8 +43,9 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._held: set[Link] = set()
         self._full = False
-        self._buffered = (0, 0.0)
+        self._written = 0
         self._since = self._loop.time()
+        self._taken = (0, self._since)  # bytes that the client had taken, and when that was looked at
 
     # transport
 
@@ -52,7 +56,7 @@ class Connection(asyncio.Protocol):
         if isinstance(transport.get_extra_info("ssl_object"), ssl.SSLObject):
             self.scheme = "https"
         if not self.service.connected(self):
-            self.refuse(503, "Too many connections.")
+            self.refuse(503, "Too many connections.", RETRY)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._closing = True
@@ -84,11 +88,18 @@ class Connection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():
+            self._written += len(data)
             self.transport.write(data)
 
     def abort(self) -> None:
         self._closing = True
         self.transport.abort()
+
+    def _reset(self) -> None:
+        """Abort, so that what the kernel still holds for this client goes, too."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.abort()
 
     def data_received(self, data: bytes) -> None:
         if not self._closing:
@@ -109,7 +120,13 @@ class Connection(asyncio.Protocol):
         size = head.length
         if not self.service.admits(exchange):
             self._reject(exchange, 401, UNAUTHORIZED, CHALLENGE)
-        elif self._within_limits(exchange, size, size) and head.fields.get(b"expect", b"").lower() == b"100-continue":
+        elif self._within_limits(exchange, size, size) and b"expect" in head.fields and head.http_version == "1.1":
+            self._meet(exchange, head.fields[b"expect"])
+
+    def _meet(self, exchange: Exchange, expectation: bytes) -> None:
+        if expectation.lower() != b"100-continue":
+            self._reject(exchange, 417, "Of the header Expect, only 100-continue can be met.")
+        elif self._current is None:  # else it would be taken for the answer to an earlier request
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def request_body(self, data: bytes) -> None:
@@ -145,16 +162,15 @@ class Connection(asyncio.Protocol):
         if size > limit:
             self._reject(exchange, 413, f"The body is larger than {limit} bytes.")
         elif size and not self.service.has_room(more):
-            self._reject(exchange, 503, "The server is busy. Try again later.", b"Retry-After: 1\r\n")
+            self._reject(exchange, 503, "The server is busy. Try again later.", RETRY)
         else:
             return True
         return False
 
-    def refuse(self, status: int, message: str) -> None:
+    def refuse(self, status: int, message: str, head: bytes = b"") -> None:
         """Answer a request that could not be parsed, and close."""
-        self._reject(
-            Exchange(self, RequestHead("GET", self._parser.target or "-", [], {}, "1.1", False)), status, message
-        )
+        exchange = Exchange(self, RequestHead("GET", self._parser.target or "-", [], {}, "1.1", False))
+        self._reject(exchange, status, message, head)
 
     # answers
 
@@ -224,11 +240,14 @@ class Connection(asyncio.Protocol):
     def check_time(self, now: float) -> None:
         """Close when the client has been silent or slow for too long."""
         pending = self.transport.get_write_buffer_size()
+        taken, since = self._taken
+        if not pending:
+            self._taken = (self._written, now)
+        elif now - since > 2 * self.service.read_timeout_s:
+            if self._written - pending - taken < MIN_RATE * (now - since):
+                self._reset()
+            self._taken = (self._written - pending, now)
         if pending:
-            if pending != self._buffered[0]:
-                self._buffered = (pending, now)
-            elif now - self._buffered[1] > 2 * self.service.read_timeout_s:
-                self.abort()
             return
         if self._current is not None or self._closing:
             return

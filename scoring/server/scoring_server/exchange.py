@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .parsing import RequestHead
 
 JSON_HEAD = b"Content-Type: application/json\r\n"
+RETRY = b"Retry-After: 1\r\n"
 _PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
 _FAILED = (b"x-ms-run-function-failed: False\r\n", b"x-ms-run-function-failed: True\r\n")
 _BODYLESS = (204, 304)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import httptools
@@ -12,6 +14,23 @@ MAX_HEADERS = 100
 
 NOT_HTTP = "The request is not valid HTTP/1.1."
 TOO_LARGE = "The request's headers are too large."
+
+
+UNKNOWN_METHOD = (405, "The method is not allowed for the requested URL.")
+
+_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ /[!-~]* HTTP/1\.[01]\r\n")
+_ABSOLUTE = re.compile("https?://(?P<host>[^/?#@]+)(?P<rest>[/?].*)?$", re.IGNORECASE)
+# A byte in a chunk of its own takes six.
+_WIRE_FACTOR = 8
+
+
+def _frames_well(version: str, fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a proxy and this server must see the same end of the body; see RFC 9112, section 6.1.
+
+    llhttp has refused whatever else is doubtful: both framings at once, lengths that differ or are no numbers.
+    """
+    coding = fields.get(b"transfer-encoding")
+    return coding is None or (version == "1.1" and coding.lower() == b"chunked")
 
 
 class RequestHead(NamedTuple):
@@ -70,6 +89,9 @@ class RequestParser:
         self._head_size = 0
         self._began = False
         self._resuming = False
+        self._body_began = False
+        self._body_size = 0  # bytes of the body so far
+        self._body_wire = 0  # the same as sent: with chunk sizes, extensions and trailers
 
     @property
     def target(self) -> str:
@@ -85,12 +107,18 @@ class RequestParser:
                 self._ignore_upgrade()
                 if data and not self._receiver.closing:
                     continue
+            except httptools.HttpParserInvalidMethodError:
+                self._refuse(*(UNKNOWN_METHOD if _REQUEST_LINE.match(data) else (400, NOT_HTTP)))
             except httptools.HttpParserError:
                 self._refuse(400, NOT_HTTP)
             break
+        # What came together with the first bytes of a head or a body may belong to what was before.
         if not self.in_head:
+            if self._body_began:
+                self._body_began = False
+            elif self._head is not None:
+                self._check_framing(len(data))
             return
-        # What came together with the head's first bytes may belong to the request before.
         if self._began:
             self._began = False
         else:
@@ -101,6 +129,12 @@ class RequestParser:
     def _refuse(self, status: int, message: str) -> None:
         if not self._receiver.closing:
             self._receiver.refuse(status, message)
+
+    def _check_framing(self, size: int) -> None:
+        """Bound what is sent beside the body: chunks of nothing but extensions, endless trailers."""
+        self._body_wire += size
+        if self._body_wire > MAX_HEAD + _WIRE_FACTOR * self._body_size:
+            self._refuse(400, NOT_HTTP)
 
     def _ignore_upgrade(self) -> None:
         """Go on as if no upgrade had been asked for: the parser stops after the head, be there a body or not."""
@@ -126,7 +160,8 @@ class RequestParser:
             self._refuse(414, f"The request's URL is longer than {MAX_TARGET} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        if self.in_head:  # else it is a trailer: of no use here, and no header of the next request
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self.in_head = False
@@ -141,7 +176,7 @@ class RequestParser:
             size += len(name) + len(value)
             key = name.lower()
             fields[key] = b"%b, %b" % (fields[key], value) if key in fields else value
-        if version not in ("1.0", "1.1"):
+        if version not in ("1.0", "1.1") or b"," in fields.get(b"host", b"") or not _frames_well(version, fields):
             self._refuse(400, NOT_HTTP)
         elif len(headers) > MAX_HEADERS:
             self._refuse(431, f"The request has more than {MAX_HEADERS} headers.")
@@ -149,10 +184,20 @@ class RequestParser:
             self._refuse(431, TOO_LARGE)
         else:
             method = parser.get_method().decode("latin-1")
-            self._head = RequestHead(method, self.target, headers, fields, version, parser.should_keep_alive())
+            target = self.target
+            if target[0] not in "/*" and (found := _ABSOLUTE.match(target)):
+                # As clients send it to proxies: what it names counts, not the header; RFC 9112, section 3.2.2.
+                host, target = found["host"].encode("latin-1"), found["rest"] or ""
+                target = target if target.startswith("/") else f"/{target}"
+                headers = [(b"Host", host), *(pair for pair in headers if pair[0].lower() != b"host")]
+                fields[b"host"] = host
+            self._body_began = True
+            self._body_size = self._body_wire = 0
+            self._head = RequestHead(method, target, headers, fields, version, parser.should_keep_alive())
             self._receiver.request_head(self._head)
 
     def on_body(self, body: bytes) -> None:
+        self._body_size += len(body)
         if not self._receiver.closing:
             self._receiver.request_body(body)
 

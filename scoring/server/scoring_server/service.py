@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote
 from . import __version__, swagger
 from .connection import Connection
 from .cors import Cors
-from .exchange import JSON_HEAD, Exchange
+from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
 from .keys import Keys
 from .logs import AccessLog
@@ -35,7 +35,6 @@ NOT_READY = "The service is not ready."
 PLAIN = "This port answers health checks only: use the service's own, with https."
 BUSY = "The server is busy. Try again later."
 METRICS = "/metrics"
-RETRY = b"Retry-After: 1\r\n"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _SWEEP_S = 1.0
 

@@ -27,18 +27,20 @@ def script_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory, script_packages: Path) -> Iterator[Start]:
-    """Gives the running server of a test script by name."""
+    """Gives the running server of a test script by name; ``slowjson`` is ``plain`` without the faster json."""
     servers: dict[str, Server] = {}
     with ExitStack() as stack:
 
         def start(name: str) -> Server:
             if name not in servers:
-                root = app_root(tmp_path_factory.mktemp(name), f"{name}.py", "sibling.py")
+                script = "plain.py" if name == "slowjson" else f"{name}.py"
+                root = app_root(tmp_path_factory.mktemp(name), script, "sibling.py")
                 needs_packages = name in ("schema", "flaskraw")
                 environ = {"PYTHONPATH": str(script_packages)} if needs_packages else {}
                 # Packages of users may warn as they like.
                 environ["PYTHONWARNINGS"] = "ignore" if needs_packages else ""
-                servers[name] = stack.enter_context(running(root, f"{name}.py", environ))
+                environ["SCORING_FAST_JSON"] = str(name != "slowjson")
+                servers[name] = stack.enter_context(running(root, script, environ))
             return servers[name]
 
         yield start
@@ -47,3 +49,19 @@ def serving(tmp_path_factory: pytest.TempPathFactory, script_packages: Path) -> 
 @pytest.fixture(scope="session")
 def plain(serving: Start) -> Server:
     return serving("plain")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with small limits."""
+    environ = {
+        "SCORING_MAX_BODY_BYTES": "1000",
+        "SCORING_MAX_BUFFERED_BYTES": "2500",
+        "SCORING_MAX_QUEUE": "2",
+        "SCORING_READ_TIMEOUT": "1",
+        "SCORING_KEEP_ALIVE": "1",
+        "SCORING_MAX_CONNECTIONS": "50",
+    }
+    root = app_root(tmp_path_factory.mktemp("small"), "plain.py", "sibling.py")
+    with running(root, "plain.py", environ) as server:
+        yield server

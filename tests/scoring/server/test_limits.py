@@ -1,0 +1,124 @@
+"""Limits: each gets the answer that is due beyond it, and the next request is served."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from .process import Server, app_root, read_all, running
+from .wire import END, HEAD, LAST, LAST_CHUNKED, assert_serves, status
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000 + END, 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 900_000, 431),
+        (b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: 1\r\n" % n for n in range(101)) + b"\r\n", 431),
+    ],
+    ids=["long URL", "long header", "endless header", "many headers"],
+)
+def test_limits_of_the_head(plain: Server, data: bytes, expected: int) -> None:
+    assert status(plain.raw(data)) == expected
+    assert_serves(plain)
+
+
+def test_a_body_at_the_limit_is_served(small: Server) -> None:
+    assert small.request("POST", "/score", "x" * 1000).json() == "x" * 1000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        HEAD + b"Content-Length: 1001\r\n\r\n" + b"x" * 1001,
+        HEAD + b"Content-Length: 1001\r\nExpect: 100-continue\r\n\r\n",
+        LAST_CHUNKED + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n",
+        HEAD + b"Content-Length: 50000000\r\n\r\n" + b"x" * 3_000_000,
+    ],
+    ids=["by length", "before it is sent", "by chunks", "while it is sent"],
+)
+def test_a_larger_body_gets_413(small: Server, data: bytes) -> None:
+    answer = small.raw(data)
+    assert status(answer) == 413
+    assert json.loads(answer.partition(END)[2])["message"] == "The body is larger than 1000 bytes."
+    assert_serves(small)
+
+
+def test_bodies_together_are_limited(small: Server) -> None:
+    held = []
+    for _ in range(2):
+        connection = small.connect()
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x" * 999)
+        held.append(connection)
+    answers: list[int] = []
+    # The two bodies may still be on their way when the third comes.
+    deadline = time.monotonic() + 0.8
+    while 503 not in answers and time.monotonic() < deadline:
+        answers.append(small.request("POST", "/score", "x" * 1000).status)
+    assert 503 in answers
+    for connection in held:
+        connection.sendall(b"x")
+        assert status(connection.recv(65536)) == 200
+        connection.close()
+    assert_serves(small)
+
+
+def test_a_full_queue_gets_503(small: Server) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(small.score, {"do": "sleep", "seconds": 0.7}) for _ in range(6)]
+        answers = [future.result() for future in futures]
+    statuses = sorted(answer.status for answer in answers)
+    assert statuses.count(200) >= 3
+    assert statuses.count(503) >= 1
+    busy = next(answer for answer in answers if answer.status == 503)
+    assert busy.header("retry-after") == "1"
+    assert busy.message == "The server is busy. Try again later."
+    assert_serves(small)
+
+
+def test_too_many_connections_get_503(small: Server) -> None:
+    held: list[socket.socket] = []
+    try:
+        for _ in range(50):
+            held.append(small.connect())
+        with small.connect() as refused:
+            assert status(read_all(refused)) == 503
+    finally:
+        for connection in held:
+            connection.close()
+    deadline = time.monotonic() + 5
+    while small.request("GET", "/").status != 200:
+        assert time.monotonic() < deadline
+    assert_serves(small)
+
+
+def test_fifty_megabytes(plain: Server) -> None:
+    body = b'"' + b"x" * 50_000_000 + b'"'
+    answer = plain.request("POST", "/score", body, timeout=60)
+    assert answer.status == 200
+    assert answer.body == body
+
+
+def test_no_buffered_bytes_are_forgotten(tmp_path: Path) -> None:
+    """Whatever way a request ends, its body no longer counts afterwards."""
+    environ = {"SCORING_MAX_BUFFERED_BYTES": "1000", "SCORING_MAX_QUEUE": "3", "SCORING_TIMEOUT_MS": "2000"}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server:
+        filler = b" " * 300
+        for body in (b"[1]", b'{"do": "raise"}', b'{"do": "die"}', b"\xff", b'{"do": "sleep", "seconds": 0.05}'):
+            for _ in range(5):
+                length = b"Content-Length: %d\r\n\r\n" % len(body + filler)
+                assert server.raw(LAST + length + body + filler)
+                head = HEAD + length
+                with server.connect() as connection:
+                    connection.sendall(head + body)  # and leaves
+                with server.connect() as connection:
+                    connection.sendall((head + body + filler) * 3)  # and leaves while more wait
+        deadline = time.monotonic() + 20
+        while server.request("POST", "/score", b" " * 999 + b"7").status != 200:
+            assert time.monotonic() < deadline, "room is missing"
