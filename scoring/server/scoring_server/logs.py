@@ -95,7 +95,14 @@ class AccessLog:
         self._suffix = f" I [{self._pid}] {LOGGER} - "
 
     def write(
-        self, method: str, target: str, status: int, milliseconds: float, size: int | str, ids: Ids = NO_IDS
+        self,
+        method: str,
+        target: str,
+        status: int,
+        milliseconds: float,
+        size: int | str,
+        ids: Ids = NO_IDS,
+        failure: str = "",
     ) -> None:
         """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
         if not self._enabled:
@@ -115,6 +122,8 @@ class AccessLog:
             fields = json_logs.head(now, "INFO", LOGGER, self._pid, message) | json_logs.ids(*ids)
             fields |= {"method": method, "target": target, "status": status, "ms": round(milliseconds, 3)}
             fields["bytes"] = int(size) if isinstance(size, int) or size.isdecimal() else None
+            if failure:
+                fields["failure"] = failure
             self._lines.append(json.dumps(fields) + "\n")
             return
         second = int(now)

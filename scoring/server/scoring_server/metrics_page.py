@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -109,7 +109,7 @@ def _static(settings: Settings) -> Iterator[str]:
         "service": settings.service_name,
         "version": settings.service_version,
         "server_version": __version__,
-        "python_version": platform.python_version(),
+        "python_version": ".".join(map(str, sys.version_info[:3])),
     }
     yield from gauge("scoring_service_info", "The service, in its labels.", [(service, 1)])
     yield from gauge(

@@ -199,7 +199,7 @@ class Service:
         scraped = status == 200 and label == METRICS
         if not scraped and not self._is_health_check(exchange):
             ids = exchange.ids if self._marks else NO_IDS
-            self._access_log.write(exchange.method, exchange.target, status, seconds * 1000, size, ids)
+            self._access_log.write(exchange.method, exchange.target, status, seconds * 1000, size, ids, failure)
         if self._request_log is not None and exchange.attempts and self._request_log.chosen():
             self._request_log.offer(
                 self._record(exchange, status, seconds), exchange.body, exchange.answer, exchange.sent

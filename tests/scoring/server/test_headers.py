@@ -8,11 +8,22 @@ import pytest
 from scoring_server.cors import Cors
 from scoring_server.identity import new_id
 
+from .conftest import Start
+
 
 def test_new_ids_are_random_uuids() -> None:
     ids = [uuid.UUID(new_id()) for _ in range(1000)]
     assert len(set(ids)) == 1000
     assert all(found.version == 4 and found.variant == uuid.RFC_4122 for found in ids)
+
+
+def test_scripts_get_the_ids_to_pass_on(serving: Start) -> None:
+    server = serving("headers")
+    given = {"traceparent": f"00-{'4b' * 16}-{'00f0' * 4}-01", "tracestate": "a=b", "TraceId": "t", "x-request-id": "r"}
+    answer = server.request("POST", "/score", "1", given)
+    seen = answer.json()["headers"]
+    assert {name: seen[name.title()] for name in given} == given
+    assert (answer.header("x-request-id"), answer.header("traceid")) == ("r", "t")
 
 
 PREFLIGHT = {b"access-control-request-method": b"POST", b"access-control-request-headers": b"content-type, x-a"}

@@ -88,6 +88,7 @@ def test_json_lines(script: Path) -> None:
     assert {access[name] for name in ("method", "target", "status")} == {"POST", "/score", 500}
     assert access["ms"] > 0
     assert access["bytes"] > 0
+    assert access["failure"] == "script_error"
     assert access["pid"] != logged["pid"]
     for line in (logged, printed, failed, access):
         assert (line["request_id"], line["trace_id"]) == ("one", TRACE)
