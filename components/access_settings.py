@@ -42,7 +42,7 @@ class AccessSettings:
         """
 
         def flag(key: str) -> bool:
-            return to_flag(f"{key} of {service}", entry[key]) if key in entry else to_flag(key, from_json(stack, key))
+            return to_flag(f"{key} of {service}", entry[key]) if key in entry else to_flag(key, stack.get(key))
 
         def text(key: str) -> str:
             return str(entry.get(key, stack.get(key, "")))

@@ -8,11 +8,22 @@ import pulumi
 import pulumi_docker as docker
 from typing_extensions import NotRequired, TypedDict
 
-from components import daemon, delivered_files, dockerfile, limits, readiness, service_access, service_config
+from components import (
+    daemon,
+    delivered_files,
+    dockerfile,
+    limits,
+    readiness,
+    service_access,
+    service_config,
+    service_network,
+    telemetry,
+)
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
 from components.reporting import apply_reporting, problems_reported
 from components.scoring_image import ScoringImage, ScoringImageArgs
+from components.setting_values import check_known
 
 
 class ContainerWebserviceArgs(TypedDict):
@@ -55,6 +66,27 @@ class ContainerWebserviceArgs(TypedDict):
     """Path of the certificate's private key, in PEM without a passphrase. Needed with sslEnabled."""
     ssl_cname: NotRequired[str]
     """Host name that the certificate is for; the URIs begin with it. Needed with sslEnabled."""
+    dns_name_label: NotRequired[str]
+    """Host name of the container, by which others find it on the network of vnetName or, without one, on a network of
+    the service's own, which has the service's name."""
+    vnet_name: NotRequired[str]
+    """Name of an existing Docker network to join. Default: Docker's own, which knows no names."""
+    enable_app_insights: NotRequired[bool]
+    """Whether the service answers '/metrics', for Prometheus. Nothing is sent anywhere. Default: true."""
+    collect_model_data: NotRequired[bool]
+    """Whether requests that reach the script are recorded with input and output, in the container's
+    '/tmp/requests.jsonl', the newest 12 MiB. The environment's SCORING_REQUEST_LOG_RATE, from 0 to 1, says which share,
+    SCORING_REQUEST_LOG_PATH where. Default: false."""
+    location: NotRequired[str]
+    """Refused: a service runs where its Docker daemon is, see dockerHost."""
+    cmk_vault_base_url: NotRequired[str]
+    """Refused: what is stored on a Docker host is encrypted by the host."""
+    cmk_key_name: NotRequired[str]
+    """Refused: what is stored on a Docker host is encrypted by the host."""
+    cmk_key_version: NotRequired[str]
+    """Refused: what is stored on a Docker host is encrypted by the host."""
+    subnet_name: NotRequired[str]
+    """Refused: a Docker network has no named subnets, see vnetName."""
     port: NotRequired[int]
     """Host port. Default: 0, Docker chooses a free one."""
     bind_address: NotRequired[str]
@@ -92,9 +124,12 @@ class ContainerWebservice(pulumi.ComponentResource):
     def __init__(self, name: str, args: ContainerWebserviceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("model-webservice:index:ContainerWebservice", name, {}, opts)
         with problems_reported(name):
+            check_known(args, list(ContainerWebserviceArgs.__annotations__), "argument of ContainerWebservice")
             config = service_config.check(name, args, pulumi.get_stack())
             host = daemon.connect(args.get("docker_host", ""))
             service_config.check_port_free(config, host)
+            if config.network.vnet_name:
+                service_network.check_joinable(config.network, host.networks())
         access = config.access
         if access.certificate and (warning := access.certificate.warning(datetime.now(timezone.utc))):
             pulumi.log.warn(f"{config.name}: {warning}", self)
@@ -188,7 +223,7 @@ class ContainerWebservice(pulumi.ComponentResource):
             if files
             else None
         )
-        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": "1"}
+        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": "1", **telemetry.environment(args)}
         envs = pulumi.Output.from_input(args.get("environment") or {}).apply(
             lambda given: sorted(
                 f"{key}={value}" for key, value in {**environment, **given, **config.access.environment}.items()
@@ -226,12 +261,28 @@ class ContainerWebservice(pulumi.ComponentResource):
             ),
             labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(config.labels.items())],
             volumes=[delivered.mount] if delivered else None,
+            hostname=config.network.dns_name_label or None,
+            networks_advanced=self._networks(name, config),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[delivered.delivery] if delivered else [],
                 replace_on_changes=["healthcheck"],
             ),
         )
+
+    def _networks(
+        self, name: str, config: service_config.ServiceConfig
+    ) -> list[docker.ContainerNetworksAdvancedArgs] | None:
+        """Return the networks that the container joins, if other than Docker's own, with its names there."""
+        asked = config.network
+        joined: pulumi.Input[str] = asked.vnet_name
+        if asked.own:
+            opts = pulumi.ResourceOptions(parent=self)
+            joined = docker.Network(f"{name}-network", name=config.name, opts=opts).name
+        elif not asked.vnet_name:
+            return None
+        aliases = [asked.dns_name_label] if asked.dns_name_label else None
+        return [docker.ContainerNetworksAdvancedArgs(name=joined, aliases=aliases)]
 
 
 async def wait(seen: readiness.DockerContainer, service: str, timeout: float, resource: pulumi.Resource) -> str:

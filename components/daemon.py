@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from components.problems import Problem
+from components.service_network import Network
 
 CONNECT_TIMEOUT = 20
 """Seconds until a daemon that does not answer is given up."""
@@ -90,6 +91,13 @@ class Daemon:
         newest_first = sorted(images, key=lambda image: image["Created"], reverse=True)
         return [
             tag for image in newest_first for tag in image["RepoTags"] or [] if tag.rpartition(":")[0] == repository
+        ]
+
+    def networks(self) -> list[Network]:
+        """Return the networks that it has."""
+        return [
+            Network(seen["Name"], seen["Driver"], seen["Scope"], seen["Internal"], seen["Attachable"])
+            for seen in self.client.api.networks()
         ]
 
     def published(self) -> list[Published]:

@@ -83,13 +83,18 @@ class Deployment:
 
     def described(self, service: ServiceSettings) -> "dict[str, pulumi.Input[Any]]":
         """Create one service and return what is known of it."""
-        access = service.access
+        access, hosting = service.access, service.hosting
         args = ContainerWebserviceArgs(
             cpu_cores=service.cpu_cores,
             memory_gb=service.memory_gb,
             tags=dict(service.tags),
             description=service.description,
             environment=environment_of(service),
+            properties=dict(service.properties),
+            dns_name_label=hosting.dns_name_label,
+            vnet_name=hosting.vnet_name,
+            enable_app_insights=hosting.enable_app_insights,
+            collect_model_data=hosting.collect_model_data,
             auth_enabled=access.auth_enabled,
             ssl_enabled=access.ssl_enabled,
             ssl_cert_pem_file=access.ssl_cert_pem_file,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components import dockerfile, image_config, limits, model_files, names, service_access
+from components import dockerfile, image_config, limits, model_files, names, refusals, service_access, service_network
 from components.daemon import Daemon
 from components.problems import Problem
 
@@ -38,6 +38,7 @@ class ServiceConfig:
     stop_grace_seconds: int
     wait_timeout: int
     labels: Mapping[str, str]
+    network: service_network.NetworkConfig = field(default_factory=service_network.NetworkConfig)
     access: service_access.AccessConfig = field(default_factory=service_access.AccessConfig)
 
 
@@ -52,6 +53,7 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
     Raises:
         Problem: a name, limit or port is not allowed, not exactly one style is given, or keys are missing.
     """
+    refusals.check(argument for argument, value in args.items() if is_given(value))
     style = style_of(args)
     if style is not Style.IMAGE:
         image_config.check(args["image_config"])
@@ -68,6 +70,7 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
         stop_grace_seconds=limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30)),
         wait_timeout=limits.positive_seconds("waitTimeout", args.get("wait_timeout", 300)),
         labels=labels(service, args),
+        network=service_network.check(args),
         access=service_access.check(args, stack),
     )
 

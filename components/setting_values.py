@@ -19,7 +19,9 @@ def check_known(given: Mapping[str, Any], allowed: Sequence[str], what: str) -> 
 
 
 def to_flag(key: str, value: Any) -> bool:
-    """Return `value` as a truth value; raise `Problem` when it is none."""
+    """Return `value`, which may be JSON, as a truth value; raise `Problem` when it is none."""
+    if value in ("true", "false"):
+        return bool(value == "true")
     if not isinstance(value, bool):
         raise Problem(f"{key} is {value!r}: give true or false.")
     return value

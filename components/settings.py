@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import access_settings, names
+from components import access_settings, hosting_settings, names, refusals
 from components.access_settings import AccessSettings
+from components.hosting_settings import HostingSettings
 from components.problems import Problem
 from components.setting_values import check_known, kind_of, to_number, to_texts, to_whole_number
 
@@ -21,7 +22,9 @@ SERVICE_KEYS = (
     "tags",
     "description",
     "environment",
+    "properties",
     *access_settings.OF_SERVICE,
+    *hosting_settings.OF_SERVICE,
 )
 
 
@@ -39,6 +42,8 @@ class ServiceSettings:
     description: str
     environment: Mapping[str, str] = field(default_factory=dict)
     environment_is_secret: bool = False
+    properties: Mapping[str, str] = field(default_factory=dict)
+    hosting: HostingSettings = field(default_factory=HostingSettings)
     access: AccessSettings = field(default_factory=AccessSettings)
 
 
@@ -83,6 +88,7 @@ class Settings:
             Problem: a key that is not declared, a value that is not of its kind, or a secret that would not stay one.
         """
         own = {key.partition(":")[2]: value for key, value in config.items() if key.partition(":")[0] == project}
+        refusals.check(own)
         check_known(own, declared, "configuration key")
         secrets = {key.partition(":")[2] for key in secret if key.partition(":")[0] == project}
         check_secrets(secrets)
@@ -159,6 +165,7 @@ class Reader:
         where = f"services[{index}]"
         if not isinstance(entry, dict):
             raise Problem(f"{where} is {kind_of(entry)}: give a mapping with name and style.")
+        refusals.check(entry)
         check_known(entry, SERVICE_KEYS, f"key in {where}")
         style = entry.get("style")
         if style not in STYLES:
@@ -184,6 +191,10 @@ class Reader:
             description=str(entry.get("description", self.text("description"))),
             environment=to_texts(f"{where}.environment", entry.get("environment", {})),
             environment_is_secret="services" in self.secrets,
+            properties=to_texts(f"{where}.properties", entry["properties"])
+            if "properties" in entry
+            else self.mapping("properties"),
+            hosting=HostingSettings.read(name, entry, self.own),
             access=AccessSettings.read(name, entry, self.own),
         )
 

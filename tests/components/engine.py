@@ -14,11 +14,13 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from components.daemon import Published
 from components.dockerfile import PORT
+from components.service_network import Network
 
 IMAGE = "docker:index/image:Image"
 REMOTE_IMAGE = "docker:index/remoteImage:RemoteImage"
 CONTAINER = "docker:index/container:Container"
 VOLUME = "docker:index/volume:Volume"
+NETWORK = "docker:index/network:Network"
 PROVIDER = "pulumi:providers:docker"
 MODEL_ARTIFACT = "model-webservice:index:ModelArtifact"
 SCORING_IMAGE = "model-webservice:index:ScoringImage"
@@ -221,10 +223,14 @@ class FakeDaemon:
         self.next_container = FakeContainer
         """Makes the container that is started next."""
 
-    @property
-    def commands(self) -> list[list[str]]:
-        """What was run inside containers."""
-        return self.client.api.commands
+    def networks(self) -> list[Network]:
+        return [
+            Network("bridge"),
+            Network("front"),
+            Network("host", driver="host"),
+            Network("inside", internal=True),
+            Network("swarm", driver="overlay", scope="swarm"),
+        ]
 
     @property
     def is_local(self) -> bool:

@@ -65,7 +65,7 @@ def test_tls_is_the_stacks_or_a_services_own() -> None:
         (SECRET, {"keys": {"a": {"primary": 1}}}, r"^keys.a is no mapping"),
         (SECRET, {"keys": {"a": {"first": KEY}}}, r"unknown key in keys.a 'first'.* Allowed: primary, secondary"),
         (SECRET, {"keys": [KEY]}, r"^keys is a list: give a mapping of services' names"),
-        ((), {"authEnabled": "yes"}, r"^authEnabled is None: give true or false"),
+        ((), {"authEnabled": "yes"}, r"^authEnabled is 'yes': give true or false"),
         ((), {"services": [service(authEnabled="yes")]}, r"^authEnabled of aci-mnist-1 is 'yes': give true or false"),
         ((), {"services": [service(sslEnabled=1)]}, r"^sslEnabled of aci-mnist-1 is 1: give true or false"),
     ],

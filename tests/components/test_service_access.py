@@ -157,5 +157,5 @@ def test_a_preview_looks_at_a_service_with_tls_in_its_own_way(
         ContainerWebservice("svc", {"image": "i:1", **tls})  # type: ignore[typeddict-item]
 
     engine = preview(program, "svc-container")
-    assert daemon.commands == [readiness.HEALTH_CHECK_BESIDE_TLS[1:]]
+    assert daemon.client.api.commands == [readiness.HEALTH_CHECK_BESIDE_TLS[1:]]
     assert engine.find(CONTAINER_WEBSERVICE).outputs is not None

@@ -124,7 +124,7 @@ def environment() -> dict[str, str]:
 
 
 def plain_service(checkout: Path, name: str, **others: object) -> dict[str, object]:
-    """Write a script that returns what it is sent, a model and no packages; return the settings of a service of them."""
+    """Write a script that returns what it is sent, and a model; return the settings of a service of them."""
     (checkout / "echo.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    return data\n")
     (checkout / "model.txt").write_text(f"the model of {name}\n")
     (checkout / "plain.yml").write_text("dependencies:\n  - python=3.11\n")

@@ -74,11 +74,10 @@ def test_only_what_carries_the_key_is_deployed(pulumi: Pulumi, tmp_path: Path) -
     assert (made.name, made.services, made.setting) == ("secondary", ["a", "b"], "secondaryKey")
     key = (pulumi.folder / "given").read_text()
     assert len(key) == 64
+    targets = " ".join(f"--target=**docker:index/container:Container::{service}-delivery" for service in "ab")
     assert pulumi.calls[2:] == [
         "config set --secret --stack=dev -- secondaryKey",
-        "up --yes --skip-preview --non-interactive --stack=dev "
-        "--target=**docker:index/container:Container::a-delivery "
-        "--target=**docker:index/container:Container::b-delivery",
+        f"up --yes --skip-preview --non-interactive --stack=dev {targets}",
     ]
     assert key not in "".join(pulumi.calls)
     assert (tmp_path / "said").read_text() == "deployed\n"
