@@ -37,6 +37,7 @@ lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock, 
 	@$(ENV) && $(COMPILE) --group dev --constraint toolchain/constraints.txt --output-file requirements.lock pyproject.toml
 	@$(ENV) && $(COMPILE) --output-file toolchain/go.lock toolchain/go.in
 	@$(ENV) && $(COMPILE) --output-file bench/server/peers.lock bench/server/peers.in
+	@$(ENV) && $(COMPILE) --output-file tests/scoring/server/reference.lock tests/scoring/server/reference.in
 
 toolchain: ## find or make what the project needs; then: source .toolchain/env
 	@$(TOOLCHAIN)

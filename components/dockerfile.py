@@ -12,6 +12,9 @@ RECORDS_ROOT = "/opt/model-records"
 
 DEPENDENCIES_ROOT = "/opt/dependencies"
 SERVER_ROOT = "/opt/server"
+COMMAND = "/usr/local/bin/azmlinfsrv"
+"""Starts the server with the flags of Azure ML's, for compose files and scripts that name it."""
+
 PORT = 5001
 """The port that the server listens on in the container, as the reference server's."""
 

@@ -70,7 +70,10 @@ def stage(
         ),
         layers.write_layer(
             folder / SERVER_LAYER,
-            {f"{dockerfile.SERVER_ROOT.lstrip('/')}/{package.name}": package for package in server_packages()},
+            {
+                **{f"{dockerfile.SERVER_ROOT.lstrip('/')}/{package.name}": package for package in server_packages()},
+                dockerfile.COMMAND.lstrip("/"): SERVER_FOLDER / "azmlinfsrv",
+            },
         ),
         layers.write_layer(folder / SCRIPT_LAYER, config.layer_sources(dockerfile.APP_ROOT)),
     ]

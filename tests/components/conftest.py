@@ -76,6 +76,8 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakePackages:
     (server / "scoring_server").mkdir(parents=True)
     (server / "scoring_server" / "__init__.py").write_text("")
     (server / "requirements.txt").write_text("# the server's own\nuvloop>=0.21  # fast\n\n")
+    (server / "azmlinfsrv").write_text("#!/bin/sh\n")
+    (server / "azmlinfsrv").chmod(0o755)
     fake = FakePackages()
     monkeypatch.setattr(image_context, "SERVER_FOLDER", server)
     monkeypatch.setattr("components.lock.lock", fake.lock)

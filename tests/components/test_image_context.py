@@ -36,7 +36,7 @@ def test_a_context_holds_its_layers_and_the_dockerfile(packages: FakePackages) -
         "server.tar",
     ]
     assert files("dependencies.tar") == ["opt/dependencies/packages"]
-    assert files("server.tar") == ["opt/server/scoring_server/__init__.py"]
+    assert files("server.tar") == ["opt/server/scoring_server/__init__.py", "usr/local/bin/azmlinfsrv"]
     assert files("script.tar") == ["var/azureml-app/score.py"]
 
 

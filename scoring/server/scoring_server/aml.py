@@ -34,6 +34,8 @@ class AMLResponse(Response):
     ``json.dumps`` takes; None is an empty JSON object. A comma in a header's value makes repeated headers of it.
     """
 
+    default_mimetype = "text/html"  # as Flask's, which the reference's is
+
     def __init__(
         self,
         message: Any,

@@ -7,12 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.peer_venv import peer_python
+
+from .kinds import Kinds, built_image
 from .process import Server, app_root, running
 
 Start = Callable[[str], Server]
+REFERENCE_LOCK = Path(__file__).parent / "reference.lock"
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +49,28 @@ def serving(tmp_path_factory: pytest.TempPathFactory, script_packages: Path) -> 
             return servers[name]
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def kinds(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, script_packages: Path, base_image: str
+) -> Iterator[Kinds]:
+    """The servers that the contract is put to; those that this run needs are started at the same time."""
+    wanted = {(item.callspec.params["kind"], item.callspec.params["app"]) for item in contract_items(request.session)}
+    folder = tmp_path_factory.mktemp("contract")
+    with ExitStack() as stack:
+        image = (
+            stack.enter_context(built_image(folder, base_image)) if any("container" in pair for pair in wanted) else ""
+        )
+        reference = peer_python(REFERENCE_LOCK) if any("reference" in pair for pair in wanted) else Path()
+        found = Kinds(folder, script_packages, reference, image)
+        stack.callback(found.close)
+        found.start_all(wanted)
+        yield found
+
+
+def contract_items(session: pytest.Session) -> list[Any]:
+    return [item for item in session.items if "app" in getattr(getattr(item, "callspec", None), "params", {})]
 
 
 @pytest.fixture(scope="session")

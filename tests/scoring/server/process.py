@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +70,11 @@ class Log:
             assert found, f"{text!r} not in time in:\n{self.text}"
             return self.count(text) >= count
 
+    def wait_until(self, condition: Callable[[list[str]], bool], timeout: float) -> bool:
+        """Wait until `condition` holds of the lines; False if it does not in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self.lines), timeout)
+
     def count(self, text: str) -> int:
         return sum(text in line for line in self.lines)
 
@@ -89,6 +94,7 @@ class Server:
     port: int
     log: Log
     root: Path
+    health_port: int = 0
 
     def request(
         self,

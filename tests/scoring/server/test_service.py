@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Start
 from .process import Server, app_root, free_port, launch, running
 
 SCRIPT = """
@@ -80,17 +79,6 @@ def test_command_line_starts_a_script_by_path(root: Path) -> None:
         assert server.stop() == 0
 
 
-def test_nested_scripts_import_their_siblings(tmp_path: Path) -> None:
-    app_root(tmp_path / "x" / "y", "plain.py", "sibling.py")
-    (tmp_path / "extra").mkdir()
-    (tmp_path / "extra" / "from_extra.py").write_text("VALUE = 1")
-    (tmp_path / "from_root.py").write_text("import from_extra")
-    script = tmp_path / "x" / "y" / "plain.py"
-    script.write_text(f"import from_root\n{script.read_text()}")
-    with running(tmp_path, "x/y/plain.py", {"AZUREML_SOURCE_DIRECTORY": "extra"}) as server:
-        assert server.score([1]).json() == [1]
-
-
 def test_main_is_the_default_script(root: Path) -> None:
     (root / "score.py").rename(root / "main.py")
     with running(root, "") as server:
@@ -122,20 +110,6 @@ def test_log_level(root: Path) -> None:
         server.stop()
 
 
-def test_the_users_logging_overrides(root: Path) -> None:
-    config = {
-        "version": 1,
-        "formatters": {"mine": {"format": "MINE %(name)s: %(message)s"}},
-        "handlers": {"out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "mine"}},
-        "loggers": {"azmlinfsrv": {"level": "INFO", "handlers": ["out"]}},
-    }
-    (root / "logging.json").write_text(json.dumps(config))
-    with running(root, "score.py") as server:
-        server.request("POST", "/score", "x")
-        assert server.log.wait_for("MINE azmlinfsrv: POST /score 200")
-        assert server.log.wait_for("MINE azmlinfsrv.print: got x")
-
-
 def test_no_body_and_no_header_is_logged(plain: Server) -> None:
     plain.request("POST", "/score", '{"password": "hunter2"}', {"Authorization": "Bearer hunter3"})
     plain.request("POST", "/score", '{"do": "raise", "password": "hunter2"}', {"Authorization": "Bearer hunter3"})
@@ -160,39 +134,6 @@ def test_fast_json_can_be_turned_off(tmp_path: Path, setting: str, expected: str
     root = app_root(tmp_path, "plain.py", "sibling.py")
     with running(root, "plain.py", {"SCORING_FAST_JSON": setting}) as server:
         assert server.score({"do": "value", "expression": "json.loads.__module__"}).json() == expected
-
-
-def test_swagger_of_schemas(serving: Start) -> None:
-    server = serving("schema")
-    two = server.request("GET", "/swagger.json").json()
-    assert two["swagger"] == "2.0"
-    properties = two["definitions"]["ServiceInput"]["properties"]
-    assert set(properties) == {"num", "data", "table", "factor"}
-    assert properties["data"]["type"] == "array"
-    assert two["definitions"]["ServiceOutput"]["type"] == "object"
-    three = server.request("GET", "/swagger.json?version=3").json()
-    assert three["openapi"].startswith("3.0.")
-    assert set(three["components"]["schemas"]["ServiceInput"]["properties"]) == {"num", "data", "table", "factor"}
-    assert server.request("GET", "/swagger.json?version=3.1").json()["openapi"].startswith("3.1.")
-
-
-@pytest.mark.parametrize(
-    ("version", "key"), [("2", "swagger"), ("2.0", "swagger"), ("3", "openapi"), ("3.0", "openapi")]
-)
-def test_swagger_without_schemas(plain: Server, version: str, key: str) -> None:
-    document = plain.request("GET", f"/swagger.json?version={version}").json()
-    assert document[key].startswith(version[0])
-    assert set(document["paths"]) == {"/", "/score", "/swagger.json"}
-    assert document["info"]["title"] == "ML service"
-
-
-def test_the_users_swagger_files_win(root: Path) -> None:
-    (root / "swagger.json").write_text('{"mine": 2}')
-    (root / "swagger3.json").write_text('{"mine": 3}')
-    with running(root, "score.py") as server:
-        assert server.request("GET", "/swagger.json").json() == {"mine": 2}
-        assert server.request("GET", "/swagger.json?version=3.0").json() == {"mine": 3}
-        assert server.request("GET", "/swagger.json?version=3.1").json()["openapi"] == "3.1.0"
 
 
 IMPORTS = """
@@ -242,24 +183,3 @@ def test_odd_paths_are_not_found(plain: Server, path: str) -> None:
     answer = plain.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
     assert b"root:" not in answer
-
-
-RAW_AND_SCHEMA = """
-from azureml.contrib.services.aml_request import rawhttp
-from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
-from inference_schema.schema_decorators import input_schema
-
-def init(): pass
-
-@rawhttp
-@input_schema("x", StandardPythonParameterType(1))
-def run(x): return x
-"""
-
-
-def test_raw_and_schema_together_are_an_error(tmp_path: Path, script_packages: Path) -> None:
-    (tmp_path / "score.py").write_text(RAW_AND_SCHEMA)
-    server = launch(tmp_path, "score.py", {"PYTHONPATH": str(script_packages), "PYTHONWARNINGS": "ignore"})
-    server.log.join()
-    assert server.process.wait(10) == 3
-    assert "both @rawhttp and @input_schema" in server.log.text

@@ -3,8 +3,8 @@
 import json
 import time
 
-from azureml.contrib.services.aml_request import AMLRequest, rawhttp
-from azureml.contrib.services.aml_response import AMLResponse
+from azureml_inference_server_http.api.aml_request import AMLRequest, rawhttp
+from azureml_inference_server_http.api.aml_response import AMLResponse
 
 
 def init():
@@ -24,6 +24,14 @@ def run(request):
         return AMLResponse(None, 200)
     if action == "failed":
         return AMLResponse("bad", 200, run_function_failed=True)
+    if action == "ids":
+        return AMLResponse("ok", 200, {"x-request-id": "mine", "x-ms-request-id": "a", "x-ms-client-request-id": "b"})
+    if action == "body":
+        return {
+            "body": request.data.decode(),
+            "is_json": request.is_json,
+            "json": request.get_json(silent=True),
+        }
     if action == "override":
         return AMLResponse("ok", 200, {"x-request-id": "mine", "Content-Length": "999", "Connection": "upgrade"})
     if action == "inject":
