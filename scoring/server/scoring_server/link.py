@@ -76,6 +76,11 @@ class Link(asyncio.Protocol):
         window = max(1, min(_MAX_WINDOW, int(_WINDOW_NS / self._average_ns)))
         return window - len(self.in_flight)
 
+    @property
+    def ahead(self) -> int:
+        """How many jobs were sent ahead of their turn. A batch runs as one."""
+        return 0 if self.batches or not self.in_flight else len(self.in_flight) - 1
+
     def send(self, jobs: list[Job]) -> None:
         """Give the worker `jobs`, in one write; they are one batch where it takes batches."""
         if not self.in_flight:

@@ -78,7 +78,7 @@ class Pool:
     @property
     def waiting(self) -> int:
         """Requests that no worker has begun, be they here or, sent ahead, at a worker."""
-        return len(self.queue) + sum(len(link.in_flight) - 1 for link in self.links if link.in_flight)
+        return len(self.queue) + sum(link.ahead for link in self.links)
 
     @property
     def worker_pids(self) -> list[int]:

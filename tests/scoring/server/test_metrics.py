@@ -141,6 +141,27 @@ def test_load_is_seen_while_it_lasts(tmp_path: Path) -> None:
         assert page.value("scoring_failures_total", kind="busy") == 1
 
 
+def test_batches_and_their_sizes(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "batched.py")
+    gate = {"do": "gate", "path": str(tmp_path / "gate")}
+    with running(root, "batched.py", {"SCORING_BATCH_DELAY_MS": "0", "SCORING_BATCH_SIZE": "4"}) as server:
+        assert "scoring_batch_size" not in read(server).families
+        calls = [threading.Thread(target=server.score, args=(gate,)) for _ in range(6)]
+        for number, call in enumerate(calls, 1):
+            call.start()
+            while (page := read(server)).value("scoring_requests_in_flight") < number:
+                assert call.is_alive()
+        assert page.value("scoring_queue_length") == 5
+        (tmp_path / "gate").touch()
+        for call in calls:
+            call.join()
+        page = read(server)
+        assert (page.value("scoring_batch_size_count"), page.value("scoring_batch_size_sum")) == (3, 6)
+        assert [page.value("scoring_batch_size_bucket", le=bound) for bound in ("1", "2", "4")] == [2, 2, 3]
+        assert page.value("scoring_run_duration_seconds_count") == 6
+        assert page.value("scoring_queue_length") == 0
+
+
 @pytest.mark.parametrize("open_", [False, True])
 def test_keys_and_prefix(tmp_path: Path, open_: bool) -> None:
     root = app_root(tmp_path, "plain.py", "sibling.py")
