@@ -1,36 +1,95 @@
 """A Docker daemon of one's own: empty, apart from the machine's, gone afterwards."""
 
+import os
+import shutil
 import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import docker
 
 BRIDGE, ADDRESS = "mwown0", "10.213.77.1/24"
 START_SECONDS = 60
+STOP_SECONDS = 60
+
+
+class OwnDaemon:
+    """A running daemon of one's own."""
+
+    def __init__(self, root: Path) -> None:
+        self.data = root / "data"
+        self.log = root / "dockerd.log"
+        self.host = f"unix://{root / 'docker.sock'}"
+        self.command = [
+            *("dockerd", "--host", self.host, "--data-root", str(self.data), "--exec-root", str(root / "exec")),
+            *("--pidfile", str(root / "docker.pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"),
+        ]
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, stdout=output, stderr=subprocess.STDOUT)
+        wait_for(self.host, self.process, self.log)
+
+    def stop(self) -> None:
+        """End it, and with it all that runs in it."""
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        """Stop it and start it again, as an upgrade of Docker does."""
+        self.stop()
+        self.start()
+
+    @contextmanager
+    def disk_filled(self, *, megabytes_left: int) -> Iterator[None]:
+        """Leave so little space on the daemon's disk, for a while."""
+        filler = self.data / "filler"
+        free = shutil.disk_usage(self.data).free
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, free - megabytes_left * 1024 * 1024)
+        try:
+            yield
+        finally:
+            filler.unlink()
 
 
 @contextmanager
 def own_daemon() -> Iterator[str]:
     """Start a daemon with a bridge of its own and yield its address; needs root, as daemons do."""
+    with running() as daemon:
+        yield daemon.host
+
+
+@contextmanager
+def running(disk_megabytes: int = 0) -> Iterator[OwnDaemon]:
+    """Start a daemon of one's own and yield it, to be restarted or left without space.
+
+    Args:
+        disk_megabytes: size of a disk of its own, in memory; 0 for a folder on the machine's disk.
+    """
     with tempfile.TemporaryDirectory(prefix="own-daemon-", ignore_cleanup_errors=True) as folder, bridge():
-        root, log = Path(folder), Path(folder, "dockerd.log")
-        host = f"unix://{root / 'docker.sock'}"
-        command = [
-            *("dockerd", "--host", host, "--data-root", str(root / "data"), "--exec-root", str(root / "exec")),
-            *("--pidfile", str(root / "docker.pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"),
-        ]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            wait_for(host, process, log)
-            yield host
-        finally:
-            process.terminate()
-            process.wait(30)
+        daemon = OwnDaemon(Path(folder))
+        with disk(daemon.data, disk_megabytes) if disk_megabytes else nullcontext():
+            daemon.start()
+            try:
+                yield daemon
+            finally:
+                daemon.stop()
+
+
+@contextmanager
+def disk(folder: Path, megabytes: int) -> Iterator[None]:
+    """Mount a file system in memory."""
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--recursive", str(folder)], check=True)
 
 
 @contextmanager
