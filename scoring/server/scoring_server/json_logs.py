@@ -24,8 +24,16 @@ class JsonFormatter(logging.Formatter):
             fields["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             fields["stack"] = self.formatStack(record.stack_info)
-        fields |= {name: value for name, value in vars(record).items() if name not in _OWN and name not in fields}
-        return json.dumps(fields, default=str)
+        extra = {name: value for name, value in vars(record).items() if name not in _OWN and name not in fields}
+        return json.dumps(fields | {name: plain(value) for name, value in extra.items()})
+
+
+def plain(value: Any) -> Any:
+    """`value` where JSON has it, with `str` for what it does not have; else its `repr`, as for NaN and odd keys."""
+    try:
+        return json.loads(json.dumps(value, default=str, allow_nan=False))
+    except (TypeError, ValueError, RecursionError):
+        return repr(value)
 
 
 def head(seconds: float, level: str, logger: str, pid: int | None, message: str) -> dict[str, Any]:

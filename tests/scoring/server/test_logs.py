@@ -121,6 +121,23 @@ def test_text_stays_the_default(script: Path) -> None:
     assert not server.log.count("got x")
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (3, 3),
+        ([1, {"a": None}], [1, {"a": None}]),
+        (Path("/a"), "/a"),
+        ({1: 2}, {"1": 2}),
+        (float("nan"), "nan"),
+        ([float("inf")], "[inf]"),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+    ],
+)
+def test_any_extra_is_one_json_line(value: object, expected: object) -> None:
+    line = JsonFormatter().format(logging.makeLogRecord({"name": "n", "msg": "m", "own": value}))
+    assert json.loads(line, parse_constant=pytest.fail)["own"] == expected
+
+
 def test_extra_cannot_replace_what_a_line_says() -> None:
     record = logging.makeLogRecord(
         {"name": "n", "msg": "m", "levelname": "INFO", "level": "fake", "time": "never", "stack_info": "s"}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from scoring_server.cli import environment, parser
+from scoring_server.settings import _VARIABLES as VARIABLES
 from scoring_server.settings import Settings, SettingsError
 
 
@@ -96,6 +97,11 @@ def test_unknown_keys_are_kept_for_a_warning(tmp_path: Path) -> None:
 def test_the_limit_is_the_smaller_of_both() -> None:
     assert Settings(scoring_timeout_ms=5000).limit_ms == 5000
     assert Settings(scoring_timeout_ms=5000, worker_timeout_s=2).limit_ms == 2000
+
+
+def test_every_variable_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "server-settings.md").read_text()
+    assert [variable for variable in VARIABLES if f"`{variable}`" not in text] == []
 
 
 def test_flags_win(tmp_path: Path) -> None:
