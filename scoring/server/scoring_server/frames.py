@@ -104,13 +104,19 @@ class RequestReader:
         self._start = self._end = 0
         self.more = False  # the next frame belongs to the same batch
 
-    def ready(self) -> bool:
-        """Whether the next frame is here already."""
-        size = self._end - self._start
-        if size < REQUEST.size:
-            return False
-        _, meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
-        return bool(size >= REQUEST.size + meta_size + body_size)
+    def ahead(self) -> tuple[int, int]:
+        """Of the next two frames, how many are here already, and the size of the largest of these in bytes."""
+        position, largest = self._start, 0
+        for count in range(2):
+            body_at = position + REQUEST.size
+            if body_at > self._end:
+                return count, largest
+            _, meta_size, body_size = REQUEST.unpack_from(self._buffer, position)
+            position = body_at + meta_size + body_size
+            if position > self._end:
+                return count, largest
+            largest = max(largest, meta_size + body_size)
+        return 2, largest
 
     def read(self) -> tuple[bytes, memoryview] | None:
         """The next frame's meta and body, or None at the end of the stream. The body is valid until the next call."""

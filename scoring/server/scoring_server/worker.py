@@ -25,8 +25,10 @@ from .settings import Settings
 logger = logging.getLogger(logs.LOGGER)
 
 INIT_FAILED = 3
-# Replies may wait this long for the next, while more requests are here: one system call then carries several.
-_HOLD_NS = 1_000_000
+# While more requests are here and all is quick, replies may wait this long for the next: one system call and one switch
+# between the processes then serve several.
+_HOLD_NS = 4_000_000
+_QUICK_NS = 1_500_000
 
 
 def prepare(settings: Settings) -> Script:
@@ -75,6 +77,8 @@ class Worker:
         self._number = 0
         self._held: list[bytes] = []
         self._held_since = 0
+        self._slowest_ns = 0.0  # of the latest requests
+        self._largest = 0.0
 
     def announce(self, documents: dict[str, dict[str, Any]]) -> None:
         """Tell the front that init() is through, and what it needs to know of the script."""
@@ -96,14 +100,26 @@ class Worker:
         while (frame := reader.read()) is not None:
             self._number += 1
             self._progress.start(self._number)
+            started = time.monotonic_ns()
             reply = self.answer(*frame)
+            now = time.monotonic_ns()
             self._progress.finish(self._number)
             if reply is not None:
                 if not self._held:
-                    self._held_since = time.monotonic_ns()
+                    self._held_since = now
                 self._held.append(reply.encode())
-            if not reader.ready() or time.monotonic_ns() - self._held_since > _HOLD_NS:
+            self._slowest_ns = max(now - started, self._slowest_ns * 0.95)
+            self._largest = max(len(frame[0]) + len(frame[1]), self._largest * 0.95)
+            if not self._may_hold(reader, now):
                 self._flush()
+
+    def _may_hold(self, reader: RequestReader, now: int) -> bool:
+        """Whether replies may wait for the next one, which must be near: nobody waits for another's slow run()."""
+        if self._slowest_ns > _QUICK_NS or now - self._held_since > _HOLD_NS:
+            return False
+        # Replies go out before the last request is begun, so that the front has work meanwhile.
+        count, largest = reader.ahead()
+        return count == 2 and largest <= 2 * self._largest
 
     def _serve_batches(self, reader: RequestReader, run_batch: Callable[[list[str]], Any]) -> None:
         while (frame := reader.read()) is not None:

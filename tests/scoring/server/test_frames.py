@@ -57,15 +57,16 @@ def test_requests_are_read_in_order_and_large_ones_whole() -> None:
     sender.join()
 
 
-def test_ready_says_whether_a_whole_frame_waits() -> None:
+def test_ahead_tells_of_the_next_two_frames() -> None:
     mine, theirs = socket.socketpair()
     with mine, theirs:
         reader = RequestReader(theirs)
-        mine.sendall(frame(b"", b"a") + frame(b"", b"b") + REQUEST.pack(0, 0, 5) + b"ab")
-        assert reader.read() is not None
-        assert reader.ready()
-        assert reader.read() is not None
-        assert not reader.ready()
+        assert reader.ahead() == (0, 0)
+        mine.sendall(frame(b"", b"a") + frame(b"m", b"b" * 9, True) + frame(b"", b"cc") + frame(b"", b"d" * 5)[:-1])
+        expected = [((2, 10), False), ((1, 2), True), ((0, 0), False)]
+        for ahead, more in expected:
+            assert reader.read() is not None
+            assert (reader.ahead(), reader.more) == (ahead, more)
 
 
 def test_progress_is_shared() -> None:
