@@ -41,7 +41,8 @@ class ContainerWebserviceArgs(TypedDict):
     image_config: NotRequired[ImageConfigArgs]
     """How the image is made, in styles 1 and 2."""
     cpu_cores: NotRequired[float]
-    """CPU cores that the container may use, e.g. 0.5. Default: 0.1."""
+    """CPU cores that the container may use, e.g. 0.5. Default: 0.1. A worker for each core, rounded, runs the script;
+    they share the memory of what init() loads. WORKER_COUNT in environment sets another number of workers."""
     memory_gb: NotRequired[float]
     """Memory that the container may use, in GiB. Default: 0.5."""
     tags: NotRequired[dict[str, str]]
@@ -223,7 +224,7 @@ class ContainerWebservice(pulumi.ComponentResource):
             if files
             else None
         )
-        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": "1", **telemetry.environment(args)}
+        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": str(config.workers), **telemetry.environment(args)}
         envs = pulumi.Output.from_input(args.get("environment") or {}).apply(
             lambda given: sorted(
                 f"{key}={value}" for key, value in {**environment, **given, **config.access.environment}.items()

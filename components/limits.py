@@ -24,6 +24,11 @@ def cpus(cores: float) -> str:
     return text[:-1] if text.endswith("0") else text
 
 
+def worker_count(cores: float) -> int:
+    """Return how many workers use `cores`: one for each whole core, half a core counting as one, and at least one."""
+    return max(1, math.floor(cores + 0.5))
+
+
 def memory_mb(gigabytes: float) -> int:
     """Return `gigabytes` (GiB, as Azure ML counts) in MiB.
 

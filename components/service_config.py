@@ -32,6 +32,7 @@ class ServiceConfig:
     name: str
     style: Style
     cpus: str
+    workers: int
     memory_mb: int
     port: int
     bind_address: str
@@ -64,6 +65,7 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
         name=service,
         style=style,
         cpus=limits.cpus(args.get("cpu_cores", 0.1)),
+        workers=limits.worker_count(args.get("cpu_cores", 0.1)),
         memory_mb=limits.memory_mb(args.get("memory_gb", 0.5)),
         port=limits.port_number(args.get("port", 0)),
         bind_address=bind_address(args.get("bind_address", LOOPBACK)),

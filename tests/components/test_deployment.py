@@ -163,7 +163,7 @@ def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) 
     container = engine.find(CONTAINER).inputs
     assert (container["cpus"], container["memory"], container["stopTimeout"]) == ("2.0", 256, 5)
     assert container["ports"] == [{"internal": 5001, "external": 8080, "ip": "0.0.0.0"}]
-    assert container["envs"] == ["A=1", "SERVICE_NAME=svc", "WORKER_COUNT=1"]
+    assert container["envs"] == ["A=1", "SERVICE_NAME=svc", "WORKER_COUNT=2"]
     assert container["healthcheck"]["startPeriod"] == "1m0s"
     assert [label["value"] for label in container["labels"]] == ["Reads digits", "svc", '{"data": "mnist"}']
     assert engine.find(IMAGE, "mnist-image").inputs["imageName"] == "models/mnist:7"

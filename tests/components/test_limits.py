@@ -16,6 +16,14 @@ def test_cpus_are_written_as_the_engine_reads_them_back(cores: float, text: str)
     assert limits.cpus(cores) == text
 
 
+@pytest.mark.parametrize(
+    ("cores", "workers"),
+    [(0.01, 1), (0.1, 1), (0.5, 1), (1, 1), (1.49, 1), (1.5, 2), (2, 2), (2.0, 2), (2.25, 2), (2.5, 3), (16.0, 16)],
+)
+def test_a_worker_for_each_core(cores: float, workers: int) -> None:
+    assert limits.worker_count(cores) == workers
+
+
 @pytest.mark.parametrize("cores", [0, -1, -0.5, math.nan, math.inf, "1", None])
 def test_cpus_that_are_not_above_zero_are_refused(cores: float) -> None:
     with pytest.raises(Problem, match=r"cpuCores is .*: give a number above 0, for instance 0.1") as error:

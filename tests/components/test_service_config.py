@@ -54,6 +54,7 @@ def test_what_is_not_said_has_azures_defaults() -> None:
         name="aci-mnist-1",
         style=Style.IMAGE,
         cpus="0.1",
+        workers=1,
         memory_mb=512,
         port=0,
         bind_address="127.0.0.1",

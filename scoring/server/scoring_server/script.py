@@ -19,6 +19,9 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 
+INIT_FAILED = 3  # exit status
+
+
 class ScriptError(Exception):
     """An entry script that cannot be served."""
 

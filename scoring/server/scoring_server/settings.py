@@ -46,6 +46,7 @@ class Settings:
     batch_delay_ms: int = (
         1  # SCORING_BATCH_DELAY_MS: that several requests wait for more at most; a lone one never waits
     )
+    warmup_sample: str = ""  # SCORING_WARMUP_SAMPLE: a request's body, in a file relative to app_root; run before ready
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
     max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
     max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
@@ -248,6 +249,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_NAN_AS_NULL": ("nan_as_null", _flag),
     "SCORING_BATCH_SIZE": ("batch_size", _integer(1, 4096)),
     "SCORING_BATCH_DELAY_MS": ("batch_delay_ms", _integer(0, 10_000)),
+    "SCORING_WARMUP_SAMPLE": ("warmup_sample", _text),
     "SCORING_MAX_BODY_BYTES": ("max_body_bytes", _BYTES),
     "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", _integer(1, 2**62)),
     "SCORING_MAX_QUEUE": ("max_queue", _integer(0, 1_000_000)),

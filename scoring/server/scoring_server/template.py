@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 
-from . import swagger
+from . import swagger, warmup
 from .frames import Progress
 from .settings import Settings
 from .worker import Worker, prepare, start_process
@@ -33,6 +33,8 @@ def main() -> None:
             os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             worker = Worker(socket.socket(fileno=fds[0]), Progress(fds[1]), script, settings)
+            # Not before the fork: threads that a library starts at its first use would be missing in the workers.
+            warmup.warm_up(settings, script, worker.rehearse)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 worker.announce(documents)
                 worker.serve()

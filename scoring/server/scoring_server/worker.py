@@ -13,18 +13,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from . import batches, fastjson, logs, results, swagger, tracing
+from . import batches, fastjson, logs, results, swagger, tracing, warmup
 from .frames import Flag, Kind, Progress, Reply, RequestReader
 from .inputs import InputError, RequestMeta, wsgi_environ
-from .script import Script, Style, load
+from .script import INIT_FAILED, Script, Style, load
 from .settings import Settings
 
 logger = logging.getLogger(logs.LOGGER)
 
-INIT_FAILED = 3
 # While more requests are here and all is quick, replies may wait this long for the next: one system call and one switch
 # between the processes then serve several.
 _HOLD_NS = 4_000_000
@@ -77,8 +76,19 @@ class Worker:
         self._number = 0
         self._held: list[bytes] = []
         self._held_since = 0
+        self._rehearsing = False  # nothing may be sent
         self._slowest_ns = 0.0  # of the latest requests
         self._largest = 0.0
+
+    def rehearse(self, meta: bytes, body: bytes) -> Reply | None:
+        """The reply to a request that nobody sent; a streamed one is made whole."""
+        self._rehearsing = True
+        try:
+            if self._script.run_batch is not None:
+                return next(self._batch_replies(self._script.run_batch, [self._batched(meta, memoryview(body))]))
+            return self.answer(meta, memoryview(body))
+        finally:
+            self._rehearsing = False
 
     def announce(self, documents: dict[str, dict[str, Any]]) -> None:
         """Tell the front that init() is through, and what it needs to know of the script."""
@@ -131,7 +141,10 @@ class Worker:
                 batch.append(self._batched(*frame))
             self._number += len(batch)
             self._progress.start(self._number)
-            self._answer_batch(run_batch, batch)
+            # One after the other: a streamed answer is sent at once, after those before it.
+            for reply in self._batch_replies(run_batch, batch):
+                if reply is not None:
+                    self._held.append(reply.encode())
             self._progress.finish(self._number)
             self._flush()
 
@@ -143,7 +156,7 @@ class Worker:
         except InputError as failure:
             return Batched(ids, "", results.error(failure.status, failure.message))
 
-    def _answer_batch(self, run_batch: Callable[[list[str]], Any], batch: list[Batched]) -> None:
+    def _batch_replies(self, run_batch: Callable[[list[str]], Any], batch: list[Batched]) -> Iterator[Reply | None]:
         asked = [request for request in batch if request.reply is None]
         tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
         inputs = [request.text for request in asked]
@@ -152,9 +165,7 @@ class Worker:
         )
         for request in batch:
             tracing.enter(request.ids)
-            reply = request.reply or self._reply_to(next(found))
-            if reply is not None:
-                self._held.append(reply.encode())
+            yield request.reply or self._reply_to(next(found))
 
     def _reply_to(self, outcome: batches.Outcome) -> Reply | None:
         if outcome.error is not None:
@@ -225,7 +236,9 @@ class Worker:
         status, flags, head = results.response_head(response)
         flags |= Flag.TIMED
         with contextlib.closing(response):
-            if not response.is_streamed and not response.direct_passthrough:
+            if self._rehearsing:
+                response.direct_passthrough = False  # or get_data() would not collect the chunks
+            if self._rehearsing or (not response.is_streamed and not response.direct_passthrough):
                 return Reply(Kind.RESULT, flags, status, spent, head, response.get_data())
             self._flush()
             self._link.sendall(Reply(Kind.START, flags, status, spent, head, b"").encode())
@@ -268,6 +281,7 @@ def main() -> None:
         os.set_inheritable(fd, False)
     script = prepare(settings)
     worker = Worker(link, progress, script, settings)
+    warmup.warm_up(settings, script, worker.rehearse)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         worker.announce(swagger.documents(settings, script))
         worker.serve()

@@ -231,3 +231,28 @@ def test_several_workers(tmp_path: Path, preload: str) -> None:
             preload == "true"
         )
         assert {answer["threads"] for answer in answers} == {"1"}
+
+
+SHARED = """
+import os, pathlib
+def init():
+    global model
+    model = [os.urandom(1 << 20) for _ in range(96)]
+def run(data):
+    sum(map(len, model))
+    return {"pid": os.getpid(), "memory": pathlib.Path("/proc/self/smaps_rollup").read_text()}
+"""
+
+
+def test_workers_share_what_init_loaded(tmp_path: Path) -> None:
+    with running(write_script(tmp_path, SHARED), "score.py", {"WORKER_COUNT": "2"}, workers=2) as server:
+        seen: dict[int, dict[str, int]] = {}
+        while len(seen) < 2:
+            with ThreadPoolExecutor(4) as threads:
+                for answer in threads.map(server.score, range(4)):
+                    found = answer.json()
+                    lines = re.findall(r"^(\w+): +(\d+) kB$", found["memory"], re.MULTILINE)
+                    seen[found["pid"]] = {name: int(size) // 1024 for name, size in lines}
+    for memory in seen.values():
+        assert memory["Rss"] > 96
+        assert memory["Private_Dirty"] + memory["Private_Clean"] < 32

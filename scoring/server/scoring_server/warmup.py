@@ -1,0 +1,45 @@
+"""The first request of a worker, before it is ready: what run() does only once should not keep a caller waiting."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable
+
+from .frames import Flag, Reply
+from .logs import LOGGER
+from .script import INIT_FAILED, Script
+from .settings import Settings
+
+logger = logging.getLogger(LOGGER)
+
+
+def warm_up(settings: Settings, script: Script, rehearse: Callable[[bytes, bytes], Reply | None]) -> None:
+    """Have `rehearse` answer the sample that is set, given as (meta, body) of a POST to ``/score``.
+
+    Exits with status 3 and the cause in the log when the sample cannot be read or fails.
+    """
+    if not settings.warmup_sample:
+        return
+    path = os.path.join(settings.app_root, settings.warmup_sample)
+    try:
+        with open(path, "rb") as file:
+            body = file.read()
+    except OSError as failure:
+        logger.error("SCORING_WARMUP_SAMPLE is %r, and %s cannot be read: %s", settings.warmup_sample, path, failure)
+        raise SystemExit(INIT_FAILED) from None
+    reply = rehearse(_meta(settings, len(body)) if script.needs_meta else b"", body)
+    if reply is None or reply.status >= 400 or reply.flags & Flag.RUN_FAILED:
+        said = "no answer" if reply is None else f"{reply.status} {reply.body[:1000].decode(errors='replace')}"
+        logger.error("The warm-up with %s failed: %s", path, said)
+        raise SystemExit(INIT_FAILED)
+    logger.info("Warmed up with %s in %.3f ms", path, reply.nanoseconds / 1e6)
+
+
+def _meta(settings: Settings, size: int) -> bytes:
+    """A request as `inputs.RequestMeta` has it."""
+    headers = [("Host", "localhost"), ("Content-Type", "application/json"), ("Content-Length", str(size))]
+    target = f"{settings.path_prefix}/score"
+    fields = {"method": "POST", "target": target, "http_version": "1.1", "headers": headers}
+    return json.dumps({**fields, "client": ("127.0.0.1", 0), "scheme": "http"}).encode()
