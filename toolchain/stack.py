@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from toolchain import state
+from toolchain import locks, state
 from toolchain.console import Console
 from toolchain.layout import Layout
 from toolchain.setup import Setup
@@ -63,14 +63,24 @@ def down(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     if found.returncode:
         console.error(found.stderr.strip().removeprefix("error: "))
         return found.returncode
+    release(layout, setup, stack, console)
     return call(layout, setup, "destroy", "--stack", stack, *confirmation(stack, sys.stdin.isatty()))
 
 
 def select(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     """Select the stack, so that plain commands work on it, or create it."""
+    release(layout, setup, stack, console)
     if setup.own_passphrase and state.forget_salt(layout, stack, PROJECT_NAME):
         console.note("stack", f"dropped the salt of another passphrase from stacks/Pulumi.{stack}.yaml")
     return call(layout, setup, "stack", "select", "--create", stack)
+
+
+def release(layout: Layout, setup: Setup, stack: str, console: Console) -> None:
+    """Give back the lock of a stack whose holder was killed: Pulumi would refuse until somebody does."""
+    gone = locks.left_behind(setup.environ, PROJECT_NAME, stack)
+    if gone:
+        console.note("stack", f"gave back its lock, held by a pulumi that was killed (pid {', '.join(map(str, gone))})")
+        call(layout, setup, "cancel", "--yes", "--stack", stack)
 
 
 def confirmation(stack: str, terminal: bool) -> Sequence[str]:

@@ -78,17 +78,41 @@ def test_the_next_up_arrives(
     assert project.preview().operations == {}
 
 
-def kill_up(project: Project, log: Path, moment: Callable[[Event], bool]) -> None:
-    """Run `pulumi up` and kill the engine when its log of events has come to a moment."""
+def test_the_second_up_at_once_is_told_who_is_at_work(project: Project, tmp_path: Path) -> None:
+    gate = project.checkout / "gate"
+    program = (project.checkout / "__main__.py").read_text()
+    waits = f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.05)\n"
+    (project.checkout / "__main__.py").write_text(waits + program)
+    log = tmp_path / "events.json"
+    first = start_up(project, log)
+    try:
+        next(follow(log, first))
+        second = project.up()
+        assert second.failed
+        assert f"(pid {first.pid})" in second.output
+        assert "pulumi cancel" in second.output
+    finally:
+        gate.touch()
+        assert first.wait(PATIENCE_SECONDS) == 0
+        (project.checkout / "__main__.py").write_text(program)
+
+
+def start_up(project: Project, log: Path) -> "subprocess.Popen[bytes]":
+    """Start `pulumi up` with a log of its events."""
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", project.stack.name]
     environment = {**os.environ, **project.environment, "PULUMI_DEBUG_COMMANDS": "true"}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*command, "--event-log", str(log)],
         cwd=project.checkout,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+
+def kill_up(project: Project, log: Path, moment: Callable[[Event], bool]) -> None:
+    """Run `pulumi up` and kill the engine when its log of events has come to a moment."""
+    process = start_up(project, log)
     try:
         for event in follow(log, process):
             if moment(event):

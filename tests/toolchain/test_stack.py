@@ -1,6 +1,10 @@
 """The pulumi commands that the verbs run, seen by a pulumi that writes them down."""
 
 import io
+import json
+import socket
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,6 +58,20 @@ def test_up_selects_deploys_and_sends_digits(layout: Layout) -> None:
 def test_the_first_failure_ends_it_with_its_exit_code(failing: str, last: str, layout: Layout) -> None:
     assert stack.up(layout, setup_for(layout, failing), "dev", console()) == 7
     assert recorded(layout)[-1].startswith(last)
+
+
+def test_the_lock_of_a_killed_pulumi_is_given_back(layout: Layout) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    folder = layout.state / "locks/organization" / stack.PROJECT_NAME / "dev"
+    folder.mkdir(parents=True)
+    (folder / "a.json").write_text(json.dumps({"pid": ended.pid, "hostname": socket.gethostname()}))
+    setup = setup_for(layout)
+    setup = replace(setup, environ={**setup.environ, "PULUMI_BACKEND_URL": layout.project.as_uri()})
+    stream = io.StringIO()
+    assert stack.down(layout, setup, "dev", Console(stream, {})) == 0
+    assert recorded(layout)[1:] == ["pulumi cancel --yes --stack dev", "pulumi destroy --stack dev --yes"]
+    assert f"a pulumi that was killed (pid {ended.pid})" in stream.getvalue()
 
 
 def test_preview_and_down(layout: Layout) -> None:

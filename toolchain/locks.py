@@ -1,0 +1,54 @@
+"""Locks of a stack whose state lies in files, left behind by a `pulumi` that was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+def is_alive(pid: int) -> bool:
+    """Whether this machine has such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def left_behind(
+    environ: Mapping[str, str],
+    project: str,
+    stack: str,
+    host: str = socket.gethostname(),
+    alive: Callable[[int], bool] = is_alive,
+) -> list[int]:
+    """The processes that hold locks of a stack and are gone; none when any of its locks may be in use.
+
+    Args:
+        environ: the environment of the Pulumi command line, whose state is looked at when it lies in files.
+        project: the project's name.
+        stack: the stack's name.
+        host: this machine's name; what other machines hold is theirs.
+        alive: tells whether this machine has a process.
+    """
+    address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
+    if address.scheme != "file":
+        return []
+    folder = Path(unquote(address.path), ".pulumi", "locks", "organization", project, stack)
+    gone = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            lock = json.loads(path.read_text())
+            pid, machine = int(lock["pid"]), str(lock["hostname"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+        if machine != host or alive(pid):
+            return []
+        gone.append(pid)
+    return gone
