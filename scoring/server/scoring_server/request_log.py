@@ -43,6 +43,7 @@ class RotatingFile:
         self._path = path
         self._max_bytes = max_bytes
         self._files = files
+        self.lines = 0  # written by this object
         self._fd = -1
         self._size = 0
         self.open()
@@ -87,11 +88,13 @@ class RotatingFile:
         try:
             while view:
                 view = view[os.write(self._fd, view) :]
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)  # no torn line
-            raise
-        self._size += len(data)
+        finally:
+            whole = data.rfind(b"\n", 0, len(data) - len(view)) + 1
+            self._size += whole
+            self.lines += data.count(b"\n", 0, whole)
+            if view:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._fd, self._size)  # no torn line
 
     def _rotate(self) -> None:
         names = [self._path, *(f"{self._path}.{number}" for number in range(1, self._files))]
@@ -111,7 +114,6 @@ class RequestLog:
 
     def __init__(self, settings: Settings) -> None:
         self.body_bytes = settings.request_log_record_bytes
-        self.written = 0  # records
         self._max_bytes = min(settings.request_log_record_bytes, settings.request_log_file_bytes)
         self._rate = settings.request_log_rate
         self._path = settings.request_log_path
@@ -129,6 +131,11 @@ class RequestLog:
         self._retry = 0.0
         self._thread = threading.Thread(target=self._write_all, name="request log", daemon=True)
         self._thread.start()
+
+    @property
+    def written(self) -> int:
+        """Records in the files, and in those that were there before."""
+        return self._file.lines
 
     @property
     def dropped(self) -> int:
@@ -172,6 +179,7 @@ class RequestLog:
         if self._retry > time.monotonic():
             self._lost += len(batch)
             return
+        before = self._file.lines
         try:
             self._file.write(batch)
         except OSError as error:
@@ -182,9 +190,8 @@ class RequestLog:
                     error.strerror,
                 )
             self._retry = time.monotonic() + _RETRY_S
-            self._lost += len(batch)
+            self._lost += len(batch) - (self._file.lines - before)
             return
-        self.written += len(batch)
         if self._retry:
             self._retry = 0.0
             logger.info("The request log %s is written again; %d records are lost so far", self._path, self._lost)

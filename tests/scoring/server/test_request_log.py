@@ -113,16 +113,17 @@ def test_a_full_disk_leaves_no_torn_line(tmp_path: Path) -> None:
     file = RotatingFile(str(tmp_path / "log"), 1000, 3)
     file.write([b"whole\n"])
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))  # the kernel writes 10 bytes, then refuses
+    resource.setrlimit(resource.RLIMIT_FSIZE, (15, hard))  # the kernel writes up to 15 bytes, then refuses
     try:
         with pytest.raises(OSError, match="too large"):
-            file.write([b"this is more than fits\n"])
+            file.write([b"fits\n", b"this does not\n", b"nor this\n"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (tmp_path / "log").read_text() == "whole\n"
+    assert (tmp_path / "log").read_text() == "whole\nfits\n"
+    assert file.lines == 2
     file.write([b"again\n"])
     file.close()
-    assert (tmp_path / "log").read_text() == "whole\nagain\n"
+    assert (tmp_path / "log").read_text() == "whole\nfits\nagain\n"
 
 
 def test_a_failing_disk_is_said_once_and_so_is_its_recovery(
