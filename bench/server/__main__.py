@@ -17,7 +17,7 @@ import joblib
 
 from bench.server import figures, load
 from bench.server.measurements import Bench, spread
-from bench.server.servers import candidates
+from bench.server.servers import candidates, own
 from scoring.mnist import data
 from scoring.mnist.train import MODEL
 from tests.peer_venv import peer_python
@@ -26,7 +26,7 @@ from toolchain.step import Unavailable
 
 PEERS = Path(__file__).parent / "peers.lock"
 FRAMEWORKS = ("raw ASGI + uvicorn", "WSGI + granian")
-OURS, REFERENCE = "ours", "reference"
+OURS, BATCHED, REFERENCE = "ours", "ours, batched", "reference"
 
 
 def say(line: str) -> None:
@@ -56,7 +56,8 @@ def main(argv: list[str]) -> int:
             bodies[rows].write_text(json.dumps({"data": digits[:rows].tolist()}))
             answers[rows] = model.predict(digits[:rows]).tolist()
         bench = Bench(wrk, MODEL, bodies, answers, say)
-        with bench.running(list(peers.values()), bench.server_cpu) as servers:
+        batched = own(BATCHED, "score_batch.py")
+        with bench.running([*peers.values(), batched], bench.server_cpu) as servers:
             seen = bench.throughput(servers, options.rounds, options.seconds)
             for server in servers:
                 say(f"{server.name}: {server.worker_mb():.0f} MB in its worker, {server.whole_mb():.0f} MB in all")
@@ -76,6 +77,7 @@ def main(argv: list[str]) -> int:
         say(f"best framework at {rows} rows: {best}")
         found[f"vs_reference{suffix}"] = figures.ratios(seen, OURS, REFERENCE, rows=rows, connections=8)
         found[f"vs_best_framework{suffix}"] = figures.ratios(seen, OURS, best, rows=rows, connections=8)
+    found["batched_vs_reference"] = figures.ratios(seen, BATCHED, REFERENCE, rows=1, connections=32)
     for name, values in found.items():
         say(f"{name}: {spread(values)}")
     result = {name: median(values) for name, values in found.items()} | {"idle_cpu_percent": idle, "rss_mb": memory}
@@ -88,6 +90,7 @@ ORDER = (
     "vs_best_framework",
     "vs_reference_5_rows",
     "vs_best_framework_5_rows",
+    "batched_vs_reference",
     "two_workers_scaling",
     "ready_ratio",
     "idle_cpu_percent",

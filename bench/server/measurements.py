@@ -79,7 +79,7 @@ class Bench:
         return seen
 
     def two_workers_scaling(self, rounds: int, seconds: float) -> list[float]:
-        """How many times the requests of one worker two answer, on all CPUs, with a run() of some 10 ms."""
+        """How many times the requests of one worker two answer, on all CPUs, with a run() of some 20 ms."""
         # One thread for each worker's libraries, lest a single worker takes both CPUs.
         pair = [
             own(f"{count} workers", "score_heavy.py", WORKER_COUNT=str(count), OMP_NUM_THREADS="1") for count in (1, 2)

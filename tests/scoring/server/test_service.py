@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, free_port, launch, running
+from .process import SERVER, Server, app_root, free_port, launch, running
 
 SCRIPT = """
 import logging
@@ -183,3 +187,20 @@ def test_odd_paths_are_not_found(plain: Server, path: str) -> None:
     answer = plain.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))
     assert b"root:" not in answer
+
+
+def test_the_package_brings_the_command(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("installed")
+    # setuptools writes beside the sources.
+    sources = shutil.copytree(SERVER, tmp_path_factory.mktemp("sources") / "server")
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--target", str(folder)]
+    subprocess.run([*install, str(sources)], check=True, timeout=300)
+    environ = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, str(folder / "bin" / "azmlinfsrv"), "--help"]
+    printed = subprocess.run(command, check=True, env=environ, cwd=root, capture_output=True, text=True).stdout
+    assert printed.startswith("usage: azmlinfsrv")
+    for flag in ("entry_script", "model_dir", "port", "health_port", "worker_count", "config_file"):
+        assert f"--{flag} " in printed
+    for flag in ("appinsights_instrumentation_key", "access_control_allow_origins"):
+        assert f"--{flag} " in printed
+    assert (folder / "azureml_inference_server_http" / "log_config.py").exists()
