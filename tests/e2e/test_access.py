@@ -19,6 +19,7 @@ import docker
 import pytest
 
 from components import readiness
+from components.daemon import connect
 from scoring.client import ServiceError, Webservice, services_of_stack
 from tests.e2e.project import Project, check_out, environment
 from tests.pki import make_certificate
@@ -30,8 +31,14 @@ CNAME = "mnist.example.test"
 """A name that no resolver knows."""
 
 SCRIPT = "scoring/mnist/score_guarded.py"
+NETWORK, LABEL = "e2e-guarded-network", "guarded"
 SETTINGS = {
-    "services": [{"name": SERVICE, "style": "modelFile", "cpuCores": 0.5, "memoryGb": 0.3}],
+    "services": [
+        {"name": SERVICE, "style": "modelFile", "cpuCores": 0.5, "memoryGb": 0.3, "dnsNameLabel": LABEL},
+    ],
+    "vnetName": NETWORK,
+    "collectModelData": True,
+    "properties": {"team": "crm"},
     "modelPath": "model.txt",
     "executionScript": SCRIPT,
     "waitTimeout": 60,
@@ -44,7 +51,15 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def network(daemon: docker.DockerClient) -> Iterator[None]:
+    """An existing network of others."""
+    made = daemon.networks.create(NETWORK)
+    yield
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, network: None) -> Iterator[Project]:
     base = tmp_path_factory.mktemp("guarded")
     made = Project(check_out(base / "checkout"), base / "state")
     (made.checkout / "model.txt").write_text("a model\n")
@@ -154,6 +169,30 @@ def test_limits_below_one_core_hold(daemon: docker.DockerClient) -> None:
     quota, period = read("cpu.max", "cpu/cpu.cfs_quota_us cpu/cpu.cfs_period_us")
     assert int(quota) / int(period) == 0.5
     assert read("memory.max", "memory/memory.limit_in_bytes") == [str(307 * 2**20)]
+
+
+def test_others_on_the_network_find_it_by_its_label(daemon: docker.DockerClient, base_image: str) -> None:
+    assert any(seen.name == NETWORK and not seen.obstacle for seen in connect().networks())
+    ask = f"import urllib.request as r; print(r.urlopen('http://{LABEL}:5000/', timeout=9).read().decode())"
+    said = daemon.containers.run(base_image, ["python3", "-c", ask], network=NETWORK, remove=True)
+    assert said == b"Healthy\n"
+    seen = daemon.containers.get(SERVICE)
+    assert seen.attrs["Config"]["Hostname"] == LABEL
+    assert list(seen.attrs["NetworkSettings"]["Networks"]) == [NETWORK]
+    assert seen.labels["model-webservice.service.properties"] == '{"team": "crm"}'
+
+
+def test_metrics_need_a_key_and_requests_are_recorded_without_any(
+    project: Project, daemon: docker.DockerClient
+) -> None:
+    service = service_of(project)
+    metrics = replace(service, scoring_uri=service.scoring_uri.replace("/score", "/metrics/score"))
+    assert metrics.state() == "Unhealthy", "no key is sent for the state"
+    answer = service._request("GET", service.scoring_uri.replace("/score", "/metrics"), key=service.keys[1])
+    assert (answer.status_code, "scoring_requests_total" in answer.text) == (200, True)
+    records = daemon.containers.get(SERVICE).exec_run(["cat", "/tmp/requests.jsonl"]).output.decode()
+    assert json.loads(records.splitlines()[0])["output"] == '"first"'
+    assert [key for key in service.keys if key in records] == []
 
 
 def test_nothing_drifts(project: Project) -> None:
