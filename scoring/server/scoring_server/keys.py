@@ -18,6 +18,7 @@ logger = logging.getLogger(LOGGER)
 UNAUTHORIZED = "A valid key is required: send the header Authorization: Bearer <key>."
 CHALLENGE = b"WWW-Authenticate: Bearer\r\n"
 _CHECK_S = 1.0
+_SETTLE_NS = 1_000_000_000
 
 
 def read_keys(path: str) -> list[bytes]:
@@ -59,13 +60,16 @@ class Keys:
             return
         self._checked = now
         version = _version(self._path)
-        if version == self._version:
+        if version == self._version or _may_be_in_writing(version):
             return
         try:
-            self._keys = read_keys(self._path)
+            keys = read_keys(self._path)
         except SettingsError as error:
             logger.error("The keys stay as they were: %s", error)
         else:
+            if _version(self._path) != version:
+                return  # changed while it was read: next time
+            self._keys = keys
             logger.info("The keys were read again")
         self._version = version
 
@@ -77,3 +81,8 @@ def _version(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_ctime_ns, status.st_ino, status.st_size
+
+
+def _may_be_in_writing(version: tuple[int, int, int] | None) -> bool:
+    """Whether the file was written to a moment ago: half a key must not open anything, nor close out the whole one."""
+    return version is not None and 0 <= time.time_ns() - version[0] < _SETTLE_NS

@@ -13,6 +13,7 @@ from .connection import Connection
 from .service import Service
 
 _BACKLOG = 1024
+_REST_S = 0.05
 _HANDSHAKE_S = 0.1  # TCP's
 _LATE_HANDSHAKE_S = 1.0  # TLS's, of who came last
 
@@ -61,7 +62,11 @@ def begin_no_more(sock: socket.socket) -> bool:
 
 
 class Listener:
-    """Takes the connections of one socket for the service."""
+    """Takes the connections of one socket for the service.
+
+    Those with TLS are accepted here and not by the loop's server: that one knows nothing of connections that have yet
+    to finish their handshake, so that they could neither be limited nor closed.
+    """
 
     def __init__(
         self, sock: socket.socket, service: Service, context: ssl.SSLContext | None, handshake_s: float
@@ -70,17 +75,18 @@ class Listener:
         self._service = service
         self._context = context
         self._handshake_s = handshake_s if context else None
+        self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
+        self._handshakes: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self._service),
-            sock=self._socket.dup(),
-            backlog=_BACKLOG,
-            ssl=self._context,
-            ssl_handshake_timeout=self._handshake_s,
-        )
+        if self._context is None:
+            self._server = await self._loop.create_server(
+                lambda: Connection(self._service), sock=self._socket.dup(), backlog=_BACKLOG
+            )
+        else:
+            self._socket.listen(_BACKLOG)
+            self._listen_on()
 
     async def stop(self) -> None:
         """Accept what has begun to connect, then no more."""
@@ -88,16 +94,44 @@ class Listener:
             await asyncio.sleep(_HANDSHAKE_S)
         if self._server is not None:
             self._server.close()
-        clients = []
-        with contextlib.suppress(OSError):
-            while True:
-                clients.append(self._socket.accept()[0])
+        else:
+            self._loop.remove_reader(self._socket)
+        while self._accept():
+            pass
         self._socket.close()
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*map(self._take, clients), return_exceptions=True), _LATE_HANDSHAKE_S)
+        if self._handshakes:
+            _, late = await asyncio.wait(self._handshakes, timeout=_LATE_HANDSHAKE_S)
+            for handshake in late:
+                handshake.cancel()
+            if late:
+                await asyncio.wait(late)
+
+    def _listen_on(self) -> None:
+        if self._socket.fileno() >= 0:
+            self._loop.add_reader(self._socket, self._accept_or_rest)
+
+    def _accept_or_rest(self) -> None:
+        """Accept one connection. Where the process has no room for it, others wait a moment in the kernel."""
+        if not self._accept():
+            self._loop.remove_reader(self._socket)
+            self._loop.call_later(_REST_S, self._listen_on)
+
+    def _accept(self) -> bool:
+        try:
+            client = self._socket.accept()[0]
+        except OSError:
+            return False
+        if not self._service.has_place(len(self._handshakes)):
+            client.close()
+            return True
+        client.setblocking(False)
+        task = self._loop.create_task(self._take(client))
+        self._handshakes.add(task)
+        task.add_done_callback(self._handshakes.discard)
+        return True
 
     async def _take(self, client: socket.socket) -> None:
-        client.setblocking(False)
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: Connection(self._service), client, ssl=self._context, ssl_handshake_timeout=self._handshake_s
-        )
+        with contextlib.suppress(OSError):  # a client that knows no TLS, leaves, or is too slow
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self._service), client, ssl=self._context, ssl_handshake_timeout=self._handshake_s
+            )

@@ -233,9 +233,13 @@ class Service:
         """Whether `size` more bytes of bodies may be held."""
         return self.buffered_bytes + size <= self._max_buffered
 
+    def has_place(self, coming: int = 0) -> bool:
+        """Whether there may be one more connection, with as many others on their way."""
+        return len(self.connections) + coming < self._max_connections
+
     def connected(self, connection: Connection) -> bool:
         """Count `connection` in; False where there are too many."""
-        if len(self.connections) >= self._max_connections:
+        if not self.has_place():
             return False
         self.connections.add(connection)
         if not self._sweeping:

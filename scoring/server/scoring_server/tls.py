@@ -20,7 +20,7 @@ class Certificate:
 
     def __init__(self, certificate: str, key: str) -> None:
         self._files = certificate, key
-        self._version = self._read_version()
+        self._version: list[tuple[int, int, int]] | None = self._read_version()
         self._current = self._load()
         self._checked = time.monotonic()
         self.context = self._load()
@@ -36,7 +36,7 @@ class Certificate:
             raise SettingsError("SCORING_TLS_CERTIFICATE and SCORING_TLS_KEY belong together; set both or none.")
         try:
             return cls(certificate, key)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, ValueError) as error:
             raise SettingsError(
                 f"SCORING_TLS_CERTIFICATE is {certificate!r} and SCORING_TLS_KEY is {key!r}, "
                 f"which are no PEM certificate and key that fit: {error}."
@@ -45,7 +45,7 @@ class Certificate:
     def _load(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(*self._files)
+        context.load_cert_chain(*self._files, password=_no_password)
         return context
 
     def _read_version(self) -> list[tuple[int, int, int]]:
@@ -62,10 +62,19 @@ class Certificate:
 
     def _refresh(self) -> None:
         try:
-            version = self._read_version()
-            if version != self._version:
-                self._current = self._load()
-                self._version = version
-                logger.info("The TLS certificate was read again")
-        except (OSError, ssl.SSLError) as error:
+            version: list[tuple[int, int, int]] | None = self._read_version()
+        except OSError:
+            version = None
+        if version == self._version:
+            return
+        self._version = version
+        try:
+            self._current = self._load()
+            logger.info("The TLS certificate was read again")
+        except (OSError, ssl.SSLError, ValueError) as error:
             logger.error("The TLS certificate stays as it was: %s", error)
+
+
+def _no_password() -> str:
+    """Asked for an encrypted key's password: without this, OpenSSL would ask a terminal."""
+    raise ValueError("the key is encrypted; give one that is not")

@@ -6,12 +6,14 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -219,3 +221,11 @@ def later(server: Server, value: object) -> Future[Answer]:
     pool.shutdown(wait=False)
     assert server.log.wait_for("run with", before + 1)
     return future
+
+
+def wait_for_queue(server: Server, count: int) -> None:
+    """Wait until as many requests wait for a worker."""
+    deadline = time.monotonic() + START_S
+    pattern = re.compile(rb"^scoring_queue_length(?:{.*})? %d$" % count, re.MULTILINE)
+    while not pattern.search(server.request("GET", "/metrics").body):
+        assert time.monotonic() < deadline

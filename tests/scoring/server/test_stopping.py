@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, later, read_all, read_answer, running, write_script
+from .process import Server, app_root, later, read_all, read_answer, running, wait_for_queue, write_script
 
 
 def test_sigterm_finishes_what_was_asked(tmp_path: Path) -> None:
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server, ThreadPoolExecutor(3) as pool:
         running_one = later(server, {"do": "sleep", "seconds": 1})
         queued = pool.submit(server.score, {"do": "sleep", "seconds": 0.1})
+        wait_for_queue(server, 1)
         idle = server.connect()
         with idle:
             server.process.send_signal(signal.SIGTERM)
@@ -100,8 +101,7 @@ def run(data):
     with running(root, "score.py") as server, ThreadPoolExecutor(1) as pool:
         assert server.request("POST", "/score", "die").status == 500
         waiting = pool.submit(server.request, "POST", "/score", "x")
-        while not re.search(rb"scoring_queue_length({.*})? 1", server.request("GET", "/metrics").body):
-            assert not waiting.done()
+        wait_for_queue(server, 1)
         server.process.send_signal(signal.SIGTERM)
         assert server.log.wait_for("Stopping:")
         (root / "gate").touch()

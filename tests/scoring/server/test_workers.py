@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, later, running, write_script
+from .process import Server, app_root, later, running, wait_for_queue, write_script
 
 
 def test_health_answers_while_run_is_busy(plain: Server) -> None:
@@ -162,8 +161,7 @@ def test_a_worker_that_cannot_be_replaced_ends_the_process(tmp_path: Path) -> No
     with running(write_script(tmp_path, GATED), "score.py") as server, ThreadPoolExecutor(1) as pool:
         assert server.request("POST", "/score", "die").status == 500
         waiting = pool.submit(server.request, "POST", "/score", "x")
-        while b"scoring_queue_length 1" not in (page := re.sub(rb"{.*?}", b"", server.request("GET", "/metrics").body)):
-            assert b"scoring_queue_length 0" in page
+        wait_for_queue(server, 1)
         (tmp_path / "fails").touch()
         (tmp_path / "gate").touch()
         answer = waiting.result(30)
