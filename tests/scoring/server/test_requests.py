@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .cases import NOT_ALLOWED
+from .cases.case import NOT_ALLOWED
 from .conftest import Start
 from .process import Server, read_all
 from .wire import CHUNKED, END, HEAD, LAST, LAST_CHUNKED, NOT_HTTP, assert_serves, status
