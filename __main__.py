@@ -20,4 +20,5 @@ with problems_reported(pulumi.get_project()):
     )
 deployment = Deployment(settings)
 pulumi.export("services", deployment.deploy())
-pulumi.export("keys", pulumi.Output.secret(deployment.keys()))
+if keys := deployment.keys():
+    pulumi.export("keys", pulumi.Output.secret(keys))

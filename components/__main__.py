@@ -3,6 +3,7 @@
 The language host runs this folder from its consumer's working directory, so what it needs is found from `__file__`.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -23,11 +24,23 @@ from components.model_artifact import ModelArtifact
 from components.scoring_image import ScoringImage
 
 NAME = "model-webservice"
+SECRETS = {"model-webservice:index:ContainerWebservice": ("primaryKey", "secondaryKey")}
+"""Inputs that every language's types make secrets of, given as such or not."""
+
 COMPONENTS: list[type[ComponentResource]] = [ModelArtifact, ScoringImage, ContainerWebservice]
 
 
 class Provider(ComponentProvider):
     """The components' provider; a user's mistake is told by its message, other errors with their traceback."""
+
+    def __init__(self, components: list[type[ComponentResource]], name: str) -> None:
+        super().__init__(components, name)
+        # The schema is read from the arguments' annotations, which have no word for secrets.
+        schema = json.loads(self.schema or "{}")
+        for token, inputs in SECRETS.items():
+            for each in inputs:
+                schema["resources"][token]["inputProperties"][each]["secret"] = True
+        self.schema = json.dumps(schema)
 
     def construct(
         self, name: str, resource_type: str, inputs: Inputs, options: ResourceOptions | None = None

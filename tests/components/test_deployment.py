@@ -10,6 +10,7 @@ import pulumi
 import pytest
 import yaml
 
+from components.access_settings import SECRET_KEYS
 from components.deployment import Deployment
 from components.settings import STYLES, Settings
 from tests.components.engine import (
@@ -25,6 +26,9 @@ from tests.components.engine import (
     Run,
     Secret,
 )
+from tests.components.test_access_keys import KEY, OTHER
+
+THIRD = "02468ace13579bdf" * 2
 
 pytestmark = pytest.mark.usefixtures("project", "packages")
 
@@ -244,6 +248,15 @@ def test_the_projects_program_reads_the_engines_configuration(up: Run, monkeypat
     engine = up(run_project)
     assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
     assert list(engine.exports["services"]) == ["svc"]
+    assert "keys" not in engine.exports
+
+
+def test_the_projects_program_exports_keys_as_a_secret(up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = config_of(services=[service("modelFile")], authEnabled=True, primaryKey=KEY, secondaryKey=OTHER)
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
+    secret = [f"model-webservice:{key}" for key in SECRET_KEYS]
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(secret))
+    assert up(run_project).exports["keys"] == Secret({"svc": {"primary": KEY, "secondary": OTHER}})
 
 
 def test_the_projects_program_refuses_what_pulumi_yaml_does_not_declare(
@@ -252,3 +265,22 @@ def test_the_projects_program_refuses_what_pulumi_yaml_does_not_declare(
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({**config_of(), "model-webservice:cpuCore": "1"}))
     with pytest.raises(pulumi.RunError, match=r"^model-webservice: unknown configuration key 'cpuCore'\. Did you mean"):
         preview(run_project)
+
+
+def test_each_service_gets_its_own_keys_and_they_are_told_by_name(up: Run) -> None:
+    entries = [service("modelFile"), service("modelFile", "own"), service("modelFile", "open", authEnabled=False)]
+    own = {"own": {"primary": THIRD}}
+    config = config_of(services=entries, authEnabled=True, primaryKey=KEY, secondaryKey=OTHER, keys=own)
+    secret = [f"model-webservice:{key}" for key in SECRET_KEYS]
+    settings = Settings.from_config(config, list(DECLARED), "model-webservice", secret)
+    expected = {"svc": {"primary": KEY, "secondary": OTHER}, "own": {"primary": THIRD, "secondary": OTHER}}
+    assert Deployment(settings).keys() == expected
+    engine = up(lambda: pulumi.export("services", Deployment(settings).deploy()))
+    for name, keys in expected.items():
+        (upload,) = engine.find(CONTAINER, f"{name}-delivery").inputs["uploads"]
+        assert upload["content"] == Secret(f"{keys['primary']}\n{keys['secondary']}\n")
+    assert not [made for made in engine.resources if made.name == "open-delivery"]
+    shown = [(made.inputs, made.outputs) for made in engine.resources if not made.name.endswith("-delivery")]
+    assert not [key for key in (KEY, OTHER, THIRD) if key in repr([shown, engine.exports])]
+    asked = {name for name, seen in engine.exports["services"].items() if seen["authEnabled"]}
+    assert asked == {"svc", "own"}

@@ -107,6 +107,13 @@ def test_references_and_the_environment_may_be_outputs(schema: dict[str, Any]) -
     }
 
 
+def test_keys_are_secrets_in_every_language(schema: dict[str, Any]) -> None:
+    assert {name.partition("index:")[2] for name, said in properties(schema).items() if said.get("secret")} == {
+        "ContainerWebservice inputProperties primaryKey",
+        "ContainerWebservice inputProperties secondaryKey",
+    }
+
+
 @pytest.mark.parametrize(
     ("name", "type_"),
     [("port", "integer"), ("waitTimeout", "integer"), ("cpuCores", "number"), ("keepLocally", "boolean")],
