@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from . import __version__, signals
-from .processes import Launcher
+from .processes import Launcher, WorkerProcess
 from .settings import Settings, SettingsError
 from .verification import ModelChangedError, verify
 
@@ -105,12 +105,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             request_log = RequestLog(settings)
         sockets = [listening.bind(settings.host, port, refuse=settings.listen_when_ready) for port in ports]
     except (OSError, SettingsError) as error:
-        print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
-        for process in processes:
-            process.kill()
-        launcher.close()
-        return CONFIGURATION_ERROR if isinstance(error, SettingsError) else USAGE_ERROR
-    return server.run(settings, launcher, processes, sockets, access, request_log)
+        return _give_up(error, launcher, processes)
+    try:
+        return server.run(settings, launcher, processes, sockets, access, request_log)
+    except SettingsError as error:
+        return _give_up(error, launcher, processes)
+
+
+def _give_up(error: OSError | SettingsError, launcher: Launcher, processes: Sequence[WorkerProcess]) -> int:
+    """Say why the server cannot start, and end the workers that have been started; returns the exit status."""
+    print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
+    for process in processes:
+        process.kill()
+    launcher.close()
+    return CONFIGURATION_ERROR if isinstance(error, SettingsError) else USAGE_ERROR
 
 
 if __name__ == "__main__":

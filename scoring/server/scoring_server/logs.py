@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import json_logs, tracing
-from .settings import Settings
+from .settings import Settings, SettingsError
 from .tracing import NO_IDS, Ids
 
 FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
@@ -35,14 +35,21 @@ class UtcFormatter(logging.Formatter):
 def configure(settings: Settings) -> str | None:
     """Set up logging for this process; returns the path of the user's ``logging.json`` where one was used.
 
-    Raises ValueError where that file is not what ``logging.config.dictConfig`` takes.
+    Raises SettingsError where that file is not what ``logging.config.dictConfig`` takes.
     """
     tracing.mark_records()
     folders = [settings.app_root, os.path.dirname(os.path.realpath(settings.script_path))]
     for path in (os.path.join(folder, "logging.json") for folder in folders):
         if os.path.isfile(path):
-            with open(path, encoding="utf-8") as file:
-                logging.config.dictConfig(json.load(file))
+            try:
+                with open(path, encoding="utf-8") as file:
+                    logging.config.dictConfig(json.load(file))
+            except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+                cause = error.__cause__ or error
+                raise SettingsError(
+                    f"{path} is not what Python's logging.config.dictConfig takes: {error}"
+                    f"{'' if cause is error else f' ({cause})'}. Correct or remove it."
+                ) from error
             return path
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(json_logs.JsonFormatter() if settings.log_format == "json" else UtcFormatter())

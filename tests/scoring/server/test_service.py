@@ -114,6 +114,24 @@ def test_log_level(root: Path) -> None:
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", "dictConfig takes"),
+        ('{"version": 1, "formatters": {"f": {"()": "no.such.Formatter"}}}', "No module named 'no'"),
+    ],
+)
+def test_a_wrong_logging_file_is_said(root: Path, text: str, why: str) -> None:
+    (root / "logging.json").write_text(text)
+    server = launch(root, "score.py")
+    server.log.join()
+    assert server.process.wait(10) == 3
+    (line,) = [line for line in server.log.lines if line.startswith("Cannot start: ")]
+    assert f"{root}/logging.json" in line
+    assert why in line
+
+
 def test_no_body_and_no_header_is_logged(plain: Server) -> None:
     plain.request("POST", "/score", '{"password": "hunter2"}', {"Authorization": "Bearer hunter3"})
     plain.request("POST", "/score", '{"do": "raise", "password": "hunter2"}', {"Authorization": "Bearer hunter3"})
