@@ -13,6 +13,8 @@ from . import threads
 from .frames import Progress
 from .settings import Settings
 
+_SEND_BUFFER = 1024 * 1024
+
 
 class WorkerProcess:
     """A worker as the front holds it: its link, its progress counters, and its process id once that is known."""
@@ -84,6 +86,8 @@ class Launcher:
     def start(self) -> WorkerProcess:
         """A new worker. It sends READY through its link when init() is through."""
         mine, theirs = socket.socketpair()
+        # Room for several larger bodies, lest the processes wake each other for pieces of them.
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         progress = Progress.create()
         with theirs:
             if self._forks:
