@@ -22,6 +22,7 @@ preview: ## show what up would change (STACK=dev)
 
 test: lint ## lint, then all tests
 	@$(TOOLCHAIN) browser
+	@$(TOOLCHAIN) registry
 	@$(ENV) && python -m pytest
 
 lint: toolchain ## check style and types

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_docker as docker
@@ -16,14 +17,17 @@ from components import (
     readiness,
     service_access,
     service_config,
+    service_needs,
     service_network,
     telemetry,
 )
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
+from components.registry_login import RegistryArgs
 from components.reporting import apply_reporting, problems_reported
 from components.scoring_image import ScoringImage, ScoringImageArgs
 from components.setting_values import check_known
+from components.stored_image import pull_missing
 
 
 class ContainerWebserviceArgs(TypedDict):
@@ -41,10 +45,11 @@ class ContainerWebserviceArgs(TypedDict):
     image_config: NotRequired[ImageConfigArgs]
     """How the image is made, in styles 1 and 2."""
     cpu_cores: NotRequired[float]
-    """CPU cores that the container may use, e.g. 0.5. Default: 0.1. A worker for each core, rounded, runs the script;
-    they share the memory of what init() loads. WORKER_COUNT in environment sets another number of workers."""
+    """CPU cores that the container may use, e.g. 0.5. Default: what its model was registered with, else 0.1. A worker
+    for each core, rounded, runs the script; they share the memory of what init() loads. WORKER_COUNT in environment
+    sets another number of workers."""
     memory_gb: NotRequired[float]
-    """Memory that the container may use, in GiB. Default: 0.5."""
+    """Memory that the container may use, in GiB. Default: what its model was registered with, else 0.5."""
     tags: NotRequired[dict[str, str]]
     """Tags of the service, as labels of the container."""
     properties: NotRequired[dict[str, str]]
@@ -96,6 +101,8 @@ class ContainerWebserviceArgs(TypedDict):
     """Seconds that a stopped container has to finish its requests. Default: 30."""
     wait_timeout: NotRequired[int]
     """Seconds that the service may take to become ready. Default: 300."""
+    registry: NotRequired[RegistryArgs]
+    """Registry that models and images are pushed to and pulled from. Default: none, they stay in the Docker daemon."""
     keep_locally: NotRequired[bool]
     """Whether models and images that this service makes outlive it in the daemon. Default: false."""
     docker_host: NotRequired[str]
@@ -185,6 +192,7 @@ class ContainerWebservice(pulumi.ComponentResource):
                     ModelArtifactArgs(
                         model_path=path,
                         platform=args["image_config"].get("platform", ""),
+                        registry=args.get("registry", RegistryArgs()),
                         keep_locally=keep,
                         docker_host=docker_host,
                     ),
@@ -196,6 +204,7 @@ class ContainerWebservice(pulumi.ComponentResource):
             image_name=config.name,
             models=references,
             image_config=args["image_config"],
+            registry=args.get("registry", RegistryArgs()),
             keep_locally=keep,
             docker_host=docker_host,
         )
@@ -211,11 +220,24 @@ class ContainerWebservice(pulumi.ComponentResource):
     ) -> docker.Container:
         """Return the container, with no more rights and resources than it needs."""
 
-        async def pin(reference: str) -> str:
+        registry = config.registry
+
+        async def pin(seen: list[str]) -> str:
             """The image's id, so that a container is replaced when, and only when, its image is another."""
+            reference, password = seen
+            if not pulumi.runtime.is_dry_run():
+                await asyncio.to_thread(pull_missing, reference, host, registry, password)
             return await asyncio.to_thread(host.image_id, reference) or reference
 
-        pinned = apply_reporting(image, name, pin)
+        async def need(seen: list[str]) -> service_needs.Limits:
+            needs = await asyncio.to_thread(service_needs.needs_of, seen[0], host, registry, seen[1])
+            return await asyncio.to_thread(service_needs.limits_of, needs, config.cpus, config.memory_mb, host)
+
+        # What comes of it holds nothing of the password that the registry was asked with.
+        pinned = pulumi.Output.unsecret(apply_reporting(pulumi.Output.all(image, registry.password), name, pin))
+        needed = pulumi.Output.unsecret(
+            apply_reporting(pulumi.Output.all(image, registry.password, pinned), name, need)
+        )
         files = service_access.files(name, config.access, args)
         delivered = (
             delivered_files.deliver(
@@ -224,12 +246,15 @@ class ContainerWebservice(pulumi.ComponentResource):
             if files
             else None
         )
-        environment = {"SERVICE_NAME": config.name, "WORKER_COUNT": str(config.workers), **telemetry.environment(args)}
-        envs = pulumi.Output.from_input(args.get("environment") or {}).apply(
-            lambda given: sorted(
-                f"{key}={value}" for key, value in {**environment, **given, **config.access.environment}.items()
-            )
-        )
+        environment = {"SERVICE_NAME": config.name, **telemetry.environment(args)}
+
+        def variables(seen: list[Any]) -> list[str]:
+            needs, given = seen
+            workers = {"WORKER_COUNT": str(needs.workers)}
+            known = {**environment, **workers, **given, **config.access.environment}
+            return sorted(f"{key}={value}" for key, value in known.items())
+
+        envs = pulumi.Output.all(needed, args.get("environment") or {}).apply(variables)
         return docker.Container(
             f"{name}-container",
             name=config.name,
@@ -241,9 +266,10 @@ class ContainerWebservice(pulumi.ComponentResource):
             tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108 - the container's own
             capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
             security_opts=["no-new-privileges:true"],
-            cpus=config.cpus,
-            memory=config.memory_mb,
-            memory_swap=config.memory_mb,
+            cpus=needed.apply(lambda limits: limits.cpus),
+            memory=needed.apply(lambda limits: limits.memory_mb),
+            memory_swap=needed.apply(lambda limits: limits.memory_mb),
+            gpus=needed.apply(lambda limits: limits.gpus),
             log_driver="json-file",
             log_opts={"max-file": "3", "max-size": "10m"},
             restart="unless-stopped",

@@ -47,6 +47,10 @@ class Daemon:
         """What it is, for messages."""
         return f"the Docker daemon at {self.host or 'the default socket'}"
 
+    def repository_of(self, repository: str) -> str:
+        """Return where a repository is found here: by its own name."""
+        return repository
+
     def platform(self) -> str:
         """Return the platform that the daemon runs, e.g. `linux/amd64`."""
         version = self.client.version()
@@ -84,6 +88,40 @@ class Daemon:
             self.client.images.build(path=context, tag=tag, rm=True, forcerm=True)
         except (docker.errors.BuildError, docker.errors.APIError) as error:
             raise Problem(f"the image {tag} cannot be built again: {cause_of(error)}.") from None
+
+    def pull(self, reference: str, auth: Mapping[str, str] | None, platform: str = "") -> None:
+        """Pull an image, with the login `auth` or, without one, with that of Docker's configuration.
+
+        Raises:
+            Problem: its registry refuses, cannot be reached, or has no such image.
+        """
+        repository, tag = reference, None
+        if "@" not in reference:
+            repository, _, tag = reference.rpartition(":")
+        self._transfer("pull", reference, repository, tag=tag, auth_config=auth, platform=platform or None)
+
+    def push(self, reference: str, auth: Mapping[str, str] | None) -> None:
+        """Push an image, with the login `auth` or, without one, with that of Docker's configuration.
+
+        Raises:
+            Problem: its registry refuses or cannot be reached.
+        """
+        repository, _, tag = reference.rpartition(":")
+        self._transfer("push", reference, repository, tag=tag, auth_config=auth)
+
+    def _transfer(self, verb: str, reference: str, repository: str, **options: Any) -> None:
+        import docker.errors
+
+        try:
+            for event in getattr(self.client.api, verb)(repository, stream=True, decode=True, **options):
+                if "error" in event:
+                    raise Problem(f"the {verb} of {reference} failed: {' '.join(str(event['error']).split())}.")
+        except docker.errors.APIError as error:
+            raise Problem(f"the {verb} of {reference} failed: {error.explanation or cause_of(error)}.") from None
+
+    def has_gpu_runtime(self) -> bool:
+        """Return whether its containers can use NVIDIA's GPUs."""
+        return "nvidia" in (self.client.info().get("Runtimes") or {})
 
     def tags_of(self, repository: str) -> list[str]:
         """Return the references of a repository, the newest image first."""

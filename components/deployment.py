@@ -8,8 +8,9 @@ import pulumi_docker as docker
 from components.container_webservice import ContainerWebservice, ContainerWebserviceArgs
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
+from components.registry_login import RegistryArgs
 from components.scoring_image import ScoringImage, ScoringImageArgs
-from components.settings import ServiceSettings, Settings
+from components.settings import RegistrySettings, ServiceSettings, Settings
 
 
 class Deployment:
@@ -49,6 +50,12 @@ class Deployment:
                         tags=dict(settings.model_tags),
                         description=settings.model_description,
                         model_framework=settings.model_framework,
+                        model_framework_version=settings.model_framework_version,
+                        properties=dict(settings.model_properties),
+                        child_paths=list(settings.model_child_paths),
+                        sample_input_dataset=settings.sample_input,
+                        sample_output_dataset=settings.sample_output,
+                        registry=registry_args(settings.registry),
                         keep_locally=settings.keep_models,
                         docker_host=settings.docker_host,
                     ),
@@ -59,11 +66,14 @@ class Deployment:
 
     def image(self) -> "pulumi.Input[str]":
         """Return the reference of the image that the services of style `image` share."""
+        if self._image is None and self.settings.image_reference:
+            self._image = self.settings.image_reference
         if self._image is None:
             args = ScoringImageArgs(
                 image_name=self.settings.image_name,
                 models=[self.model()],
                 image_config=self.image_config(self.settings.execution_script),
+                registry=registry_args(self.settings.registry),
                 docker_host=self.settings.docker_host,
             )
             self._image = ScoringImage(self.settings.image_name, args, self.opts).reference
@@ -78,7 +88,13 @@ class Deployment:
             dependencies=list(settings.dependencies),
             description=settings.image_description,
             tags=dict(settings.image_tags),
+            properties=dict(settings.image_properties),
+            docker_file=settings.docker_file,
+            schema_file=settings.schema_file,
+            enable_gpu=settings.enable_gpu,
+            train_serve_check=settings.train_serve_check,
             base_image=settings.base_image,
+            base_image_registry=registry_args(settings.base_image_registry),
         )
 
     def described(self, service: ServiceSettings) -> "dict[str, pulumi.Input[Any]]":
@@ -104,6 +120,7 @@ class Deployment:
             bind_address=self.settings.bind_address,
             stop_grace_seconds=self.settings.stop_grace_seconds,
             wait_timeout=self.settings.wait_timeout,
+            registry=registry_args(self.settings.registry),
             docker_host=self.settings.docker_host,
         )
         if primary := access.keys.get("primary"):
@@ -130,6 +147,14 @@ class Deployment:
             "authEnabled": access.auth_enabled,
             "sslCertPemFile": access.ssl_cert_pem_file,
         }
+
+
+def registry_args(settings: RegistrySettings) -> RegistryArgs:
+    """Return a registry as the components take it, its password a secret."""
+    args = RegistryArgs(address=settings.address, username=settings.username)
+    if settings.password:
+        args["password"] = pulumi.Output.secret(settings.password)
+    return args
 
 
 def environment_of(service: ServiceSettings) -> "pulumi.Input[dict[str, pulumi.Input[str]]]":

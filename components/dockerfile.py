@@ -55,6 +55,7 @@ def scoring_dockerfile(
     script: str,
     environment: Mapping[str, str],
     labels: Mapping[str, str],
+    extra_steps: Sequence[str] = (),
 ) -> str:
     """Return the Dockerfile of a scoring image, its layers in the order in which they change least often.
 
@@ -64,10 +65,12 @@ def scoring_dockerfile(
         models: references of model images; each holds its files where they belong.
         environment: variables of the server.
         labels: what is known of the image.
+        extra_steps: the user's own instructions, for the base image.
     """
     return "\n".join(
         [
             f"FROM {base_image}",
+            *(["USER 0:0", *extra_steps] if extra_steps else []),
             f"ADD {dependencies} /",
             f"ADD {server} /",
             *(f"COPY --from={reference} / /" for reference in models),
@@ -85,7 +88,10 @@ def scoring_dockerfile(
 
 
 def scoring_environment(
-    *, entry_script: str, models: Sequence[tuple[str, str]], digests: Mapping[str, str] | None = None
+    *,
+    entry_script: str,
+    models: Sequence[tuple[str, str]],
+    digests: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the variables that the image sets.
 

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from typing_extensions import NotRequired, TypedDict
 
-from components import dependencies, entry_script
+from components import arguments, dependencies, entry_script, extra_steps, schema_file
 from components.problems import Problem
+from components.registry_login import Access, RegistryArgs
 
 BASE_IMAGE = "python:3.11-slim"
 PYTHON_VERSION = "3.11"
@@ -28,6 +29,13 @@ class ImageConfigArgs(TypedDict):
     """Path of the entry script, which defines init() and run()."""
     runtime: NotRequired[str]
     """Runtime of the script: 'python', the default, is the only one."""
+    docker_file: NotRequired[str]
+    """Path of a file with further Docker steps, such as RUN apt-get install; they run before all else is added."""
+    schema_file: NotRequired[str]
+    """Path of a JSON file that describes the service: a Swagger or OpenAPI document, or the JSON schemas 'input' and
+    'output'."""
+    enable_gpu: NotRequired[bool]
+    """Whether the script uses GPUs: its containers get all that the Docker host has. Default: false."""
     conda_file: NotRequired[str]
     """Path of a conda environment file with the script's dependencies."""
     requirements_file: NotRequired[str]
@@ -45,6 +53,11 @@ class ImageConfigArgs(TypedDict):
     base_image: NotRequired[str]
     """Image to start from, by name, tag or digest. Default: 'python:3.11-slim', or what the environment variable
     MODEL_WEBSERVICE_BASE_IMAGE names."""
+    base_image_registry: NotRequired[RegistryArgs]
+    """Registry of the base image and the login for it. Default: that of the image's name, with Docker's login."""
+    train_serve_check: NotRequired[str]
+    """What happens when a model was saved with other versions of Python, scikit-learn, numpy or joblib than the image
+    has: 'error', the default, or 'warning'."""
     python_version: NotRequired[str]
     """Python of the base image, e.g. '3.11', the default."""
     platform: NotRequired[str]
@@ -67,11 +80,19 @@ class ImageConfig:
     description: str
     tags: Mapping[str, str]
     properties: Mapping[str, str]
+    extra_steps: Sequence[str] = ()
+    schema: Path | None = None
+    enable_gpu: bool = False
+    base_access: Access = field(default_factory=Access)
+    mismatch_is_error: bool = True
 
     def layer_sources(self, app_root: str) -> dict[str, Path]:
         """Return the paths below `app_root` in the image and the files on the host that go there."""
         root = PurePosixPath(app_root.lstrip("/"))
-        return {str(root / path.name): path for path in (self.script, *self.files)}
+        placed = {str(root / path.name): path for path in (self.script, *self.files)}
+        if self.schema:
+            placed[str(root / schema_file.place(self.schema))] = self.schema
+        return placed
 
 
 def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> ImageConfig:
@@ -81,12 +102,13 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
         Problem: a file is missing, the script defines no init() or run(), a conda file cannot be read, the runtime is
             not Python, or the Python that the dependencies ask for is not the base image's.
     """
-    runtime = args.get("runtime", "python")
-    if runtime != "python":
-        raise Problem(f"the runtime {runtime!r} is not supported: give 'python', or leave it out.")
+    arguments.check(args, ImageConfigArgs, arguments.IMAGE, "imageConfig.")
+    check_runtime(args.get("runtime") or "python")
     script = entry_script.check_entry_script(Path(args["execution_script"]))
     files = with_sample(script, tuple(existing(Path(path)) for path in args.get("dependencies", ())))
-    check_distinct([script, *files])
+    schema = Path(args["schema_file"]) if args.get("schema_file") else None
+    check_distinct([script, *files, *([schema.with_name(schema_file.place(schema))] if schema else [])])
+    base_access = Access.from_args(args.get("base_image_registry"), what="baseImageRegistry")
     needs = dependencies.merge(*sources(args))
     python_version = args.get("python_version", PYTHON_VERSION)
     dependencies.check_python(needs.python, python_version)
@@ -95,13 +117,48 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
         files=files,
         needs=needs,
         lock_file=lock_file(args),
-        base_image=args.get("base_image") or environ.get(BASE_IMAGE_VARIABLE) or BASE_IMAGE,
+        base_image=base_image(args.get("base_image", ""), base_access, environ),
         python_version=python_version,
         platform=args.get("platform", ""),
         description=args.get("description", ""),
         tags=args.get("tags", {}),
         properties=args.get("properties", {}),
+        extra_steps=extra_steps.read(Path(args["docker_file"])) if args.get("docker_file") else (),
+        schema=schema,
+        enable_gpu=args.get("enable_gpu", False),
+        base_access=base_access,
+        mismatch_is_error=is_error(args.get("train_serve_check") or "error"),
     )
+
+
+RUNTIMES: Mapping[str, str] = {
+    "spark-py": "PySpark needs a Java runtime and a cluster, which this image has not",
+    "python-slim": "every image here is made from a slim base",
+}
+"""Azure ML's other runtimes, and why they are not supported."""
+
+
+def check_runtime(runtime: str) -> None:
+    """Raise `Problem` for a runtime other than Python, with the reason."""
+    if runtime != "python":
+        why = f", as {RUNTIMES[runtime]}" if runtime in RUNTIMES else ""
+        raise Problem(f"the runtime {runtime!r} is not supported{why}: give 'python', or leave it out.")
+
+
+def base_image(given: str, access: Access, environ: Mapping[str, str]) -> str:
+    """Return the image to start from, in the registry of `access` where that has an address."""
+    if access.address and not given:
+        raise Problem("baseImageRegistry is given without baseImage: give the image's name in that registry.")
+    if not given:
+        return environ.get(BASE_IMAGE_VARIABLE) or BASE_IMAGE
+    return given if given.startswith(f"{access.host}/") else access.qualified(given)
+
+
+def is_error(train_serve_check: str) -> bool:
+    """Return whether a mismatch of versions is an error; raise `Problem` for an unknown word."""
+    if train_serve_check not in ("error", "warning"):
+        raise Problem(f"trainServeCheck is {train_serve_check!r}: give 'error' or 'warning'.")
+    return train_serve_check == "error"
 
 
 def sources(args: ImageConfigArgs) -> list[dependencies.Dependencies]:

@@ -5,8 +5,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import dockerfile, installation, layers, lock, models, pickles, staging
+from components import (
+    dockerfile,
+    installation,
+    layers,
+    lock,
+    models,
+    saved_versions,
+    service_needs,
+    staging,
+)
 from components.image_config import ImageConfig
+from components.problems import Problem
 
 SERVER_FOLDER = Path(__file__).resolve().parent.parent / "scoring" / "server"
 DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER = "dependencies.tar", "server.tar", "script.tar"
@@ -19,6 +29,7 @@ class ImageContext:
     path: str
     tag: str
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def server_packages() -> list[Path]:
@@ -57,8 +68,14 @@ def stage(
         platform=platform,
         environ=environ,
     )
+    warnings = []
     for model in found:
-        pickles.check_versions(model.libraries, locked, model.name)
+        try:
+            saved_versions.check(model.libraries, locked, model.name, python_version=config.python_version)
+        except Problem as problem:
+            if config.mismatch_is_error:
+                raise
+            warnings.append(str(problem))
     digests = [
         installation.build_dependencies_layer(
             locked,
@@ -79,6 +96,7 @@ def stage(
     ]
     text = dockerfile.scoring_dockerfile(
         base_image=config.base_image,
+        extra_steps=config.extra_steps,
         dependencies=DEPENDENCIES_LAYER,
         server=SERVER_LAYER,
         models=[model.reference for model in found],
@@ -92,7 +110,9 @@ def stage(
     )
     staging.keep_only(folder, [DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER, "Dockerfile"])
     context = staging.finish(folder, text, digests, platform)
-    return ImageContext(context.path, context.tag, tuple(notes))
+    if config.extra_steps:
+        notes.append("the steps of dockerFile are run by Docker: what they fetch may differ from build to build")
+    return ImageContext(context.path, context.tag, tuple(notes), tuple(warnings))
 
 
 def labels(config: ImageConfig, found: Sequence[models.KnownModel], image_name: str) -> dict[str, str]:
@@ -106,6 +126,7 @@ def labels(config: ImageConfig, found: Sequence[models.KnownModel], image_name: 
         f"{prefix}.models": " ".join(model.reference for model in found),
         f"{prefix}.tags": models.as_json(config.tags),
         f"{prefix}.properties": models.as_json(config.properties),
+        service_needs.LABEL: models.as_json(service_needs.of_image(config.enable_gpu, found)),
         "org.opencontainers.image.description": config.description,
         "org.opencontainers.image.base.name": config.base_image,
     }

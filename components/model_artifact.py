@@ -1,12 +1,16 @@
 """`ModelArtifact`: a trained model, registered under a name and a version."""
 
+import asyncio
+from contextlib import closing
 from pathlib import Path
 
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
 from components import arguments, daemon, models
-from components.reporting import problems_reported
+from components.registry import Registry
+from components.registry_login import Access, Login, RegistryArgs
+from components.reporting import apply_reporting, problems_reported
 from components.stored_image import build_image
 
 
@@ -51,6 +55,8 @@ class ModelArtifactArgs(TypedDict):
     """Path of a JSON file with a sample of what a caller gets."""
     resource_configuration: NotRequired[ResourceConfigurationArgs]
     """What a service of the model gets when it does not say itself."""
+    registry: NotRequired[RegistryArgs]
+    """Registry that the model is pushed to, and stays in. Default: none, it is registered in the Docker daemon."""
     keep_locally: NotRequired[bool]
     """Whether the registered model outlives this resource in the daemon. Default: false."""
     platform: NotRequired[str]
@@ -80,28 +86,39 @@ class ModelArtifact(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelArtifactArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("model-webservice:index:ModelArtifact", name, {}, opts)
         with problems_reported(name):
-            model = described(args)
+            access = Access.from_args(args.get("registry"))
+            model = described(args, access.address)
             host = daemon.connect(args.get("docker_host", ""))
             first = models.declare(model)
             models.check_immutable(model, host.image_labels(model.reference))
             platform = args.get("platform") or host.platform()
             context = models.stage(model, pulumi.get_stack(), name, platform)
+
+        async def checked(password: str) -> str:
+            await asyncio.to_thread(check_registered, model, access.address, access.login(password))
+            return context.path
+
+        path: pulumi.Input[str] = context.path
+        if access.address:
+            password = pulumi.Output.from_input(access.password)
+            path = pulumi.Output.unsecret(apply_reporting(password, name, checked))
         built = build_image(
             name,
             parent=self,
             host=host,
             image_name=model.reference,
-            context=context.path,
+            context=path,
             platform=platform,
             # Services of one program that register the same file share its image: one of them removes it.
             keep_locally=args.get("keep_locally", False) or not first,
+            access=access,
         )
         models.outputs.setdefault(model.reference, built.reference)
         self.model_name = pulumi.Output.from_input(model.name)
         self.model_version = pulumi.Output.from_input(model.version)
         self.sha256 = pulumi.Output.from_input(model.sha256)
         self.reference = built.reference
-        self.image_id = built.image.repo_digest
+        self.image_id = built.image_id
         self.register_outputs(
             {
                 "modelName": self.model_name,
@@ -113,7 +130,13 @@ class ModelArtifact(pulumi.ComponentResource):
         )
 
 
-def described(args: ModelArtifactArgs) -> models.Model:
+def check_registered(model: models.Model, address: str, login: Login) -> None:
+    """Raise `Problem` when the registry has the model's version with other content."""
+    with closing(Registry(address, login)) as registry:
+        models.check_immutable(model, registry.image_labels(model.reference))
+
+
+def described(args: ModelArtifactArgs, registry: str = "") -> models.Model:
     """Return the model that the arguments describe.
 
     Raises:
@@ -125,6 +148,7 @@ def described(args: ModelArtifactArgs) -> models.Model:
         Path(args["model_path"]),
         name=args.get("model_name", ""),
         version=args.get("model_version", ""),
+        registry=registry,
         tags=args.get("tags"),
         properties=args.get("properties"),
         description=args.get("description", ""),

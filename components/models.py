@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from components import dockerfile, layers, model_files, names, pickles, samples, staging
+from components import dockerfile, layers, model_files, names, samples, saved_versions, staging
 from components.problems import Problem
 
 PREFIX = f"{dockerfile.LABEL_PREFIX}.model"
@@ -34,6 +34,9 @@ class Images(Protocol):
 
     def tags_of(self, repository: str) -> list[str]:
         """Return the references of a repository, the newest first."""
+
+    def repository_of(self, repository: str) -> str:
+        """Return where a repository is found here."""
 
     @property
     def place(self) -> str:
@@ -122,7 +125,7 @@ def describe(
     children = model_files.check_children(model_files.check_path(path), child_paths)
     files = layers.contents(path, exclude=model_files.selection(children))
     sha256 = layers.digest_of(files)
-    libraries = pickles.recorded_versions(path, exclude=model_files.selection(children))
+    libraries = saved_versions.saved_with(path, exclude=model_files.selection(children))
     return Model(
         path=path,
         name=names.check_model_name(name or path.resolve().name),
@@ -232,13 +235,16 @@ def find(reference: str, *places: Images) -> KnownModel:
         return known
     wanted = names.parse_model_reference(reference)
     for place in places:
-        for candidate in [str(wanted)] if wanted.version else place.tags_of(wanted.repository):
+        repository = place.repository_of(wanted.repository)
+        for candidate in [f"{repository}:{wanted.version}"] if wanted.version else place.tags_of(repository):
             labels = place.image_labels(candidate)
             if NAME in labels:
                 model = KnownModel.from_labels(candidate, labels)
                 if has_tags(model, wanted.tags):
                     return model
-    others = [tag for place in places for tag in place.tags_of(wanted.repository)] or sorted(declared)
+    others = [tag for place in places for tag in place.tags_of(place.repository_of(wanted.repository))] or sorted(
+        declared
+    )
     hint = f" Registered: {', '.join(others[:10])}." if others else ""
     raise Problem(
         f"no model {reference!r} is registered in {' or '.join(place.place for place in places)}.{hint} "

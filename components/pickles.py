@@ -18,16 +18,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from components.inert_pickle import InertUnpickler
 from components.layers import Exclude, keep_all
-from components.lock import Lock
-from components.problems import Problem
 
 VERSION_KEYS: Mapping[str, str] = {"_sklearn_version": "scikit-learn"}
 """Keys of pickled states that hold the version of a library, and its name on the package index."""
+
+TRACES: Mapping[bytes, tuple[str, str]] = {
+    # numpy 2 pickles its arrays' functions by this module's name, which 1.26.1 was the first to have.
+    b"numpy._core": ("numpy", ">=1.26.1"),
+    # joblib 1.2 began to align arrays; older ones read such a file wrongly.
+    b"numpy_array_alignment_bytes": ("joblib", ">=1.2"),
+}
+"""Names in pickles that older versions of a library cannot read, and the first version that can."""
 
 _SUFFIXES = frozenset({".pkl", ".pickle", ".joblib"})
 _CHUNK = 1 << 20
@@ -65,35 +68,6 @@ def files_in(folder: Path, exclude: Exclude) -> Iterator[Path]:
             yield file
 
 
-def check_versions(recorded: Mapping[str, str], lock: Lock, model: str) -> None:
-    """Check that a model meets the versions that it was saved with.
-
-    Args:
-        recorded: what ``recorded_versions`` gave.
-        model: the model's name, for the message.
-
-    Raises:
-        Problem: the image would have another version of a library, or none.
-    """
-    for library, saved in recorded.items():
-        locked = lock.versions.get(str(canonicalize_name(library)))
-        if locked is not None and _is_same(saved, locked):
-            continue
-        has = f"the image would have {library} {locked}" if locked else f"the dependencies do not name {library}"
-        version = saved.split(", ")[-1]
-        raise Problem(
-            f"the model {model!r} was saved with {library} {saved}, but {has}. Name {library}=={version} in the "
-            "dependencies, or train and save the model again with the version that they name."
-        )
-
-
-def _is_same(one: str, other: str) -> bool:
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return one == other
-
-
 def _is_pickle(file: Path) -> bool:
     return not _SUFFIXES.isdisjoint(file.suffixes[-2:])
 
@@ -104,12 +78,13 @@ def _recorded(file: Path) -> dict[str, str]:
     recalled = False
     with contextlib.suppress(OSError, EOFError, zlib.error, lzma.LZMAError), _decompressed(file) as stream:
         for window in _windows(stream):
+            found.update(dict(lower for trace, lower in TRACES.items() if trace in window))
             for match in _RECORD.finditer(window):
                 library = VERSION_KEYS[match["key"].decode()]
                 recalled = recalled or match["recall"] is not None
                 if text := _text(match, window):
                     found.setdefault(library, text)
-            if len(found) == len(VERSION_KEYS):
+            if found.keys() >= set(VERSION_KEYS.values()):
                 return found
     # A version that the pickle holds elsewhere too is there as a reference; only following all opcodes resolves that.
     return found | _followed(file) if recalled else found

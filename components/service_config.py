@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from components import dockerfile, image_config, limits, model_files, names, refusals, service_access, service_network
 from components.daemon import Daemon
 from components.problems import Problem
+from components.registry_login import Access
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,8 +33,9 @@ class ServiceConfig:
     name: str
     style: Style
     cpus: str
-    workers: int
+    """Empty for what the image needs."""
     memory_mb: int
+    """0 for what the image needs."""
     port: int
     bind_address: str
     stop_grace_seconds: int
@@ -41,6 +43,7 @@ class ServiceConfig:
     labels: Mapping[str, str]
     network: service_network.NetworkConfig = field(default_factory=service_network.NetworkConfig)
     access: service_access.AccessConfig = field(default_factory=service_access.AccessConfig)
+    registry: Access = field(default_factory=Access)
 
 
 def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
@@ -64,9 +67,9 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
     return ServiceConfig(
         name=service,
         style=style,
-        cpus=limits.cpus(args.get("cpu_cores", 0.1)),
-        workers=limits.worker_count(args.get("cpu_cores", 0.1)),
-        memory_mb=limits.memory_mb(args.get("memory_gb", 0.5)),
+        registry=Access.from_args(args.get("registry")),
+        cpus="" if args.get("cpu_cores") is None else limits.cpus(args["cpu_cores"]),
+        memory_mb=0 if args.get("memory_gb") is None else limits.memory_mb(args["memory_gb"]),
         port=limits.port_number(args.get("port", 0)),
         bind_address=bind_address(args.get("bind_address", LOOPBACK)),
         stop_grace_seconds=limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30)),

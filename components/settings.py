@@ -28,6 +28,9 @@ SERVICE_KEYS = (
 )
 
 
+REGISTRY_SECRETS = ("registryPassword", "baseImagePassword")
+
+
 @dataclass(frozen=True)
 class ServiceSettings:
     """One service of the stack; what it does not say is the stack's."""
@@ -48,6 +51,30 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True)
+class RegistrySettings:
+    """A registry and the login for it."""
+
+    address: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, key: str, own: Mapping[str, str], secrets: Collection[str]) -> "RegistrySettings":
+        """Return what the keys that begin with `key` say.
+
+        Raises:
+            Problem: the password is no secret.
+        """
+        password = own.get(f"{key}Password", "")
+        if password and f"{key}Password" not in secrets:
+            raise Problem(
+                f"{key}Password is set in plain text: change it in the registry, as it may have been read, and set the "
+                f"new one with pulumi config set --secret {key}Password."
+            )
+        return cls(own.get("registry", "") if key == "registry" else "", own.get(f"{key}Username", ""), password)
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings of a stack."""
 
@@ -59,6 +86,11 @@ class Settings:
     model_tags: Mapping[str, str]
     model_description: str
     model_framework: str
+    model_framework_version: str
+    model_properties: Mapping[str, str]
+    model_child_paths: Sequence[str]
+    sample_input: str
+    sample_output: str
     keep_models: bool
     image_name: str
     execution_script: str
@@ -66,7 +98,15 @@ class Settings:
     dependencies: Sequence[str]
     image_tags: Mapping[str, str]
     image_description: str
+    image_reference: str
+    image_properties: Mapping[str, str]
+    docker_file: str
+    schema_file: str
+    enable_gpu: bool
+    train_serve_check: str
     base_image: str
+    base_image_registry: RegistrySettings
+    registry: RegistrySettings
     bind_address: str
     wait_timeout: int
     stop_grace_seconds: int
@@ -104,6 +144,11 @@ class Settings:
             model_tags=read.mapping("modelTags"),
             model_description=read.text("modelDescription"),
             model_framework=read.text("modelFramework"),
+            model_framework_version=read.text("modelFrameworkVersion"),
+            model_properties=read.mapping("modelProperties"),
+            model_child_paths=[str(path) for path in read.value("modelChildPaths", list, "a list of paths")],
+            sample_input=read.text("sampleInputDataset"),
+            sample_output=read.text("sampleOutputDataset"),
             keep_models=bool(read.value("keepModels", bool, "true or false")),
             image_name=read.text("imageName"),
             execution_script=read.text("executionScript"),
@@ -111,7 +156,15 @@ class Settings:
             dependencies=[str(path) for path in read.value("dependencies", list, "a list of paths")],
             image_tags=read.mapping("imageTags"),
             image_description=read.text("imageDescription"),
+            image_reference=read.text("imageReference"),
+            image_properties=read.mapping("imageProperties"),
+            docker_file=read.text("dockerFile"),
+            schema_file=read.text("schemaFile"),
+            enable_gpu=bool(read.value("enableGpu", bool, "true or false")),
+            train_serve_check=read.text("trainServeCheck"),
             base_image=read.text("baseImage"),
+            base_image_registry=RegistrySettings.read("baseImage", own, secrets),
+            registry=RegistrySettings.read("registry", own, secrets),
             bind_address=read.text("bindAddress"),
             wait_timeout=to_whole_number("waitTimeout", own.get("waitTimeout")),
             stop_grace_seconds=to_whole_number("stopGraceSeconds", own.get("stopGraceSeconds")),
@@ -201,7 +254,7 @@ class Reader:
 
 def check_secrets(secrets: Collection[str]) -> None:
     """Raise `Problem` when a key is set as a secret whose value is written where others read it."""
-    for key in sorted(set(secrets) - {"services", *access_settings.SECRET_KEYS}):
+    for key in sorted(set(secrets) - {"services", *access_settings.SECRET_KEYS, *REGISTRY_SECRETS}):
         raise Problem(
             f"{key} is set as a secret, but becomes a label, a name or a path, which are not secret. Set it without "
             "--secret; secrets of a service go into its environment, for instance with pulumi config set --secret "

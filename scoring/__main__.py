@@ -1,4 +1,4 @@
-"""The command line: ``python -m scoring test`` and ``regen-key``."""
+"""The command line: ``python -m scoring test``, ``models`` and ``regen-key``."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from components.access_keys import NAMES
+from scoring import models_command
 from scoring.client import StackError, services_of_stack
 from scoring.key_rotation import regenerate
 from scoring.mnist.data import DigitsError, held_out, load, parse_seed
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
     )
+    models_command.add(commands)
     regen = commands.add_parser(
         "regen-key",
         help="make one of the two keys anew; the other one stays valid",

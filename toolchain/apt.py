@@ -43,6 +43,33 @@ def install(machine: Machine, packages: Sequence[str], optional: Sequence[str] =
         run([*command, *lock, *wanted], environ=environ, timeout=INSTALL_SECONDS)
 
 
+def obstacle_to_download(machine: Machine) -> str:
+    """Why packages cannot be downloaded, empty if they can; root is needed only for the lists of packages."""
+    if machine.which("apt-get") is None or machine.which("dpkg") is None:
+        return "this machine has no apt-get"
+    return "" if machine.is_root() or any(LISTS.glob("*_Packages*")) else "there are no lists of packages, and no root"
+
+
+def download(machine: Machine, package: str, folder: Path) -> Path:
+    """Download a package into an empty folder, without installing it, and return its file.
+
+    Raises:
+        Unavailable: apt-get fails.
+    """
+    ensure_lists(machine)
+    # As root, apt-get would drop its rights for the download, and could not write into the folder.
+    command = ["apt-get", "download", "--quiet", "-o", "APT::Sandbox::User=root", package]
+    try:
+        run(command, environ=machine.environ, timeout=INSTALL_SECONDS, directory=folder)
+    except Unavailable:
+        if not machine.is_root():
+            raise
+        # The lists may be older than what the mirror still has.
+        run(["apt-get", "update", "--quiet"], environ=machine.environ, timeout=INSTALL_SECONDS)
+        run(command, environ=machine.environ, timeout=INSTALL_SECONDS, directory=folder)
+    return next(folder.glob("*.deb"))
+
+
 def ensure_lists(machine: Machine) -> None:
     """Fetch the lists of packages where there are none.
 

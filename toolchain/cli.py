@@ -7,12 +7,13 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
-from toolchain import bootstrap, browser, setup, stack
+from toolchain import bootstrap, browser, registry_program, setup, stack
 from toolchain.arguments import parser
 from toolchain.cleaning import relative
 from toolchain.console import Console, standard
 from toolchain.layout import exclusive
 from toolchain.machine import Machine
+from toolchain.step import StepError
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -23,6 +24,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     machine = Machine.from_environ({name: value for name, value in environ.items() if name != bootstrap.TOLD})
     if options.verb == "browser":
         return find_browser(machine, console)
+    if options.verb == "registry":
+        return find_registry(machine, console)
     try:
         ready = setup.ensure(
             machine,
@@ -49,6 +52,16 @@ def find_browser(machine: Machine, console: Console) -> int:
         with exclusive(machine.layout.cache):
             browser.ensure(machine, console)
     except setup.FAILURES as error:
+        console.error(str(error))
+        return 1
+    return 0
+
+
+def find_registry(machine: Machine, console: Console) -> int:
+    """Find or unpack the tests' registry; returns the exit code."""
+    try:
+        registry_program.ensure(machine, console)
+    except StepError as error:
         console.error(str(error))
         return 1
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components import image_context, layers, models
+from components import image_context, layers, models, service_needs
 from components.dependencies import Dependencies
 from components.lock import Lock
 from tests.components.engine import Engine, FakeDaemon, Run
@@ -19,6 +19,7 @@ def nothing_declared(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test be a run of its own for the models that a program declares."""
     monkeypatch.setattr(models, "declared", {})
     monkeypatch.setattr(models, "outputs", {})
+    monkeypatch.setattr(service_needs, "declared", {})
 
 
 @pytest.fixture

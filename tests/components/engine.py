@@ -210,6 +210,8 @@ class FakeDaemon:
     def __init__(self) -> None:
         self.containers: dict[str, FakeContainer] = {}
         self.client = FakeClient(self.containers)
+        self.commands: list[list[str]] = self.client.api.commands
+        """What was run inside containers."""
         self.host = "unix:///var/run/docker.sock"
         self.images: dict[str, dict[str, str]] = {}
         """Labels by reference, the newest last."""
@@ -217,6 +219,10 @@ class FakeDaemon:
         """Images that the provider takes for built, though the daemon has them no more."""
         self.built: list[tuple[str, str]] = []
         """What was built past the provider, as (context, tag)."""
+        self.gpus = False
+        self.pulled: list[tuple[str, dict[str, str] | None]] = []
+        self.pushed: list[tuple[str, dict[str, str] | None]] = []
+        """What was pulled and pushed past the provider, with which login."""
         self.ports: list[Published] = []
         self.asked_for: list[str] = []
         """The hosts that `connect` was called with."""
@@ -242,6 +248,19 @@ class FakeDaemon:
 
     def platform(self) -> str:
         return "linux/amd64"
+
+    def repository_of(self, repository: str) -> str:
+        return repository
+
+    def pull(self, reference: str, auth: Mapping[str, str] | None, platform: str = "") -> None:
+        self.pulled.append((reference, dict(auth) if auth else None))
+        self.images[reference] = {}
+
+    def push(self, reference: str, auth: Mapping[str, str] | None) -> None:
+        self.pushed.append((reference, dict(auth) if auth else None))
+
+    def has_gpu_runtime(self) -> bool:
+        return self.gpus
 
     def image_id(self, reference: str) -> str:
         return id_of(reference) if reference in self.images else ""

@@ -81,7 +81,10 @@ def test_files_lie_beside_the_script() -> None:
     [
         ({"execution_script": "none.py"}, r"the entry script 'none.py' does not exist"),
         ({"execution_script": "empty.py"}, r"'empty.py' does not define init\(\) and run\(\)"),
-        ({"runtime": "spark-py"}, r"the runtime 'spark-py' is not supported: give 'python', or leave it out"),
+        (
+            {"runtime": "spark-py"},
+            r"the runtime 'spark-py' is not supported, as PySpark needs .*: give 'python', or leave it out",
+        ),
         ({"dependencies": ["none"]}, r"'none', named in dependencies, does not exist: correct or drop it"),
         ({"dependencies": ["lib/score.py"]}, r"'score.py' and 'lib/score.py' both become 'score.py'.*: rename one"),
         ({"conda_file": "none.yml"}, r"none.yml"),

@@ -56,6 +56,7 @@ def test_the_schema_has_three_components_and_their_types(schema: dict[str, Any])
     }
     assert set(schema["types"]) == {
         "model-webservice:index:ImageConfigArgs",
+        "model-webservice:index:RegistryArgs",
         "model-webservice:index:ResourceConfigurationArgs",
     }
     assert all(said["isComponent"] for said in schema["resources"].values())

@@ -53,9 +53,8 @@ def test_what_is_not_said_has_azures_defaults() -> None:
     assert config == service_config.ServiceConfig(
         name="aci-mnist-1",
         style=Style.IMAGE,
-        cpus="0.1",
-        workers=1,
-        memory_mb=512,
+        cpus="",  # what the image needs, or Azure ML's 0.1 cores and 0.5 GB
+        memory_mb=0,
         port=0,
         bind_address="127.0.0.1",
         stop_grace_seconds=30,

@@ -9,7 +9,7 @@ import yaml
 
 from components.access_settings import SECRET_KEYS
 from components.problems import Problem
-from components.settings import Settings
+from components.settings import REGISTRY_SECRETS, RegistrySettings, Settings
 
 ROOT = Path(__file__).parents[2]
 DECLARED: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -140,7 +140,7 @@ def test_a_bad_setting_is_refused_with_what_is_allowed(given: dict[str, Any], sa
         settings(**given)
 
 
-@pytest.mark.parametrize("key", sorted(set(DECLARED) - {"services", *SECRET_KEYS}))
+@pytest.mark.parametrize("key", sorted(set(DECLARED) - {"services", *SECRET_KEYS, *REGISTRY_SECRETS}))
 def test_a_secret_that_would_not_stay_one_is_refused_without_its_value(key: str) -> None:
     with pytest.raises(Problem, match=rf"^{key} is set as a secret, but .* Set it without --secret") as error:
         settings(secret=(key,), **{key: "s3cret"})
@@ -173,3 +173,16 @@ def test_every_stacks_file_is_read(path: Path) -> None:
 
 def test_there_are_three_environments() -> None:
     assert {path.stem for path in STACKS} >= {"Pulumi.dev", "Pulumi.staging", "Pulumi.prod"}
+
+
+def test_a_registrys_login_is_read_and_its_password_must_be_a_secret() -> None:
+    given = {"registry": "r.example/team", "registryUsername": "me", "registryPassword": "secret-word"}
+    assert settings(secret=("registryPassword",), **given).registry == RegistrySettings(
+        "r.example/team", "me", "secret-word"
+    )
+    with pytest.raises(Problem, match=r"registryPassword is set in plain text: .*--secret registryPassword") as error:
+        settings(**given)
+    assert "secret-word" not in str(error.value)
+    base = settings(secret=("baseImagePassword",), baseImageUsername="me", baseImagePassword="p").base_image_registry
+    assert base == RegistrySettings("", "me", "p")
+    assert "secret-word" not in repr(settings(secret=("registryPassword",), **given))

@@ -1,11 +1,14 @@
 """An image in the daemon that comes with its resource and goes with it."""
 
 import pulumi
+import pytest
 
 from components import daemon as daemon_module
+from components import stored_image
 from components.daemon import Daemon
+from components.registry_login import Access
 from components.stored_image import build_image
-from tests.components.engine import IMAGE, REMOTE_IMAGE, FakeDaemon, Run
+from tests.components.engine import IMAGE, REMOTE_IMAGE, FakeDaemon, Run, Secret
 
 
 def connect() -> Daemon:
@@ -16,7 +19,7 @@ def connect() -> Daemon:
 class Owner(pulumi.ComponentResource):
     """A component that builds an image."""
 
-    def __init__(self, keep_locally: bool = False) -> None:
+    def __init__(self, keep_locally: bool = False, access: Access | None = None) -> None:
         super().__init__("test:index:Owner", "owner")
         built = build_image(
             "x",
@@ -26,6 +29,7 @@ class Owner(pulumi.ComponentResource):
             context=".staging/x",
             platform="linux/amd64",
             keep_locally=keep_locally,
+            access=access,
         )
         self.register_outputs({"reference": built.reference})
 
@@ -72,3 +76,41 @@ def test_a_preview_builds_nothing_again(preview: Run, daemon: FakeDaemon) -> Non
     daemon.gone.add("x:1")
     preview(Owner)
     assert daemon.built == []
+
+
+@pytest.fixture
+def pushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Put a registry in place that has the images in the list."""
+    there: list[str] = ["x:1"]
+    monkeypatch.setattr(stored_image, "is_pushed", lambda reference, address, login: reference in there)
+    return there
+
+
+def with_registry() -> None:
+    Owner(access=Access.from_args({"address": "registry.example/team", "username": "me", "password": "secret-word"}))
+
+
+def test_an_image_is_pushed_with_a_login_that_is_a_secret(up: Run, pushed: list[str], daemon: FakeDaemon) -> None:
+    run = up(with_registry)
+    image = run.find(IMAGE)
+    assert image.inputs["skipPush"] is False
+    login = {"server": "registry.example", "username": "me", "password": "secret-word"}
+    assert image.inputs["registry"] in (Secret(login), {**login, "password": Secret("secret-word")})
+    assert run.find(REMOTE_IMAGE).inputs["name"] == "x:1"
+    assert (daemon.pushed, daemon.pulled, run.log) == ([], [], [])
+
+
+def test_an_image_that_is_gone_from_its_registry_is_pushed_again_and_said(
+    up: Run, pushed: list[str], daemon: FakeDaemon
+) -> None:
+    pushed.clear()
+    run = up(with_registry)
+    assert daemon.pushed == [("x:1", {"username": "me", "password": "secret-word"})]
+    assert any("x:1 is gone from its registry" in line for line in run.log)
+    assert not any("secret-word" in line for line in run.log)
+
+
+def test_an_image_that_only_its_registry_has_is_pulled(up: Run, pushed: list[str], daemon: FakeDaemon) -> None:
+    daemon.gone.add("x:1")
+    up(with_registry)
+    assert (daemon.built, daemon.pulled) == ([], [("x:1", {"username": "me", "password": "secret-word"})])

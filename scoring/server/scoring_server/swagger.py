@@ -19,6 +19,7 @@ Document = dict[str, Any]
 VERSIONS = ("2", "3", "3.1")
 ALIASES = {"2": "2", "2.0": "2", "3": "3", "3.0": "3", "3.1": "3.1"}
 _USER_FILES = {"2": ("swagger.json", "swagger2.json"), "3": ("swagger3.json",), "3.1": ("swagger3.1.json",)}
+SCHEMA_FILE = "service_schema.json"
 _ERROR = "The service failed to execute due to an error."
 
 
@@ -53,7 +54,11 @@ def not_found_message(version: str, available: list[str]) -> str:
 def _schemas(settings: Settings, script: Script) -> tuple[set[str], Document, Document]:
     """(versions, input schema, output schema) of run()."""
     if not is_schema_decorated(script.run):
-        described = [_described(samples.read(settings, name)) for name in (samples.INPUT, samples.OUTPUT)]
+        given = _given_schemas(settings.app_root)
+        described = [
+            _described(samples.read(settings, name), given.get(part))
+            for part, name in (("input", samples.INPUT), ("output", samples.OUTPUT))
+        ]
         return set(VERSIONS), described[0], described[1]
     from inference_schema import schema_util
 
@@ -61,8 +66,24 @@ def _schemas(settings: Settings, script: Script) -> tuple[set[str], Document, Do
     return supported, schema_util.get_input_schema(script.run), schema_util.get_output_schema(script.run)
 
 
-def _described(example: object) -> Document:
+def _described(example: object, schema: Document | None = None) -> Document:
+    if schema:
+        return {"example": example, **schema} if example != {} else schema
     return {"type": "object", "example": example} if isinstance(example, dict) else {"example": example}
+
+
+def _given_schemas(root: str) -> dict[str, Document]:
+    """The schemas of `input` and `output` in the user's schema file, also as Azure ML's generate_schema has them."""
+    content = _user_document(root, (SCHEMA_FILE,)) or {}
+    return {part: _plain(content[part]) for part in ("input", "output") if isinstance(content.get(part), dict)}
+
+
+def _plain(part: Document) -> Document:
+    if isinstance(part.get("swagger"), dict):
+        return dict(part["swagger"])
+    if part and all(isinstance(value, dict) and isinstance(value.get("swagger"), dict) for value in part.values()):
+        return {"type": "object", "properties": {name: value["swagger"] for name, value in part.items()}}
+    return part
 
 
 def _user_document(root: str, names: tuple[str, ...]) -> Document | None:
