@@ -1,5 +1,6 @@
 """Registries' addresses and logins: given by the user, else those of `docker login`."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,7 +111,9 @@ def stored_login(host: str, config: Any = None) -> Login:
     from docker.errors import DockerException
 
     try:
-        found: Mapping[str, str] = (config or auth.load_config()).resolve_authconfig(host) or {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a helper that is missing: it is an error, and told as one
+            found: Mapping[str, str] = (config or auth.load_config()).resolve_authconfig(host) or {}
     except DockerException as error:
         raise Problem(f"Docker's stored login for {host} cannot be read: {error}. Run 'docker login {host}'.") from None
     return Login(

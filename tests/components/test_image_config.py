@@ -103,3 +103,49 @@ def test_a_bad_configuration_is_refused(given: dict[str, Any], said: str) -> Non
     Path("old.yml").write_text("dependencies:\n  - python=3.6\n")
     with pytest.raises(Problem, match=said):
         check(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"runtime": "python-slim"}, r"'python-slim' is not supported, as every image here is made from a slim base"),
+        ({"runtime": "r"}, r"the runtime 'r' is not supported: give 'python'"),
+        (
+            {"cuda_version": "9.0"},
+            r"imageConfig.cuda_version is given, which is not supported: CUDA comes with baseImage",
+        ),
+        ({"docker_file": "steps"}, r"dockerFile 'steps' line 1: USER is not allowed"),
+        ({"schema_file": "score.py"}, r"schemaFile 'score.py' is not JSON"),
+        ({"schema_file": "s.json", "dependencies": ["swagger2.json"]}, r"both become 'swagger2.json'"),
+        ({"train_serve_check": "off"}, r"trainServeCheck is 'off': give 'error' or 'warning'"),
+        ({"base_image_registry": {"address": "r.example"}}, r"baseImageRegistry is given without baseImage"),
+        (
+            {"base_image": "x", "base_image_registry": {"username": "me"}},
+            r"baseImageRegistry.username is given without",
+        ),
+    ],
+)
+def test_what_azure_ml_takes_and_this_does_not(given: dict[str, Any], said: str) -> None:
+    Path("steps").write_text("USER root\n")
+    Path("s.json").write_text('{"swagger": "2.0"}')
+    Path("swagger2.json").write_text("{}")
+    with pytest.raises(Problem, match=said):
+        check(**given)
+
+
+def test_a_schema_lies_where_the_server_looks_for_it() -> None:
+    Path("s.json").write_text('{"swagger": "2.0"}')
+    sources = check(schema_file="s.json").layer_sources("/var/azureml-app")
+    assert sources["var/azureml-app/swagger2.json"] == Path("s.json")
+
+
+@pytest.mark.parametrize(
+    ("given", "base"),
+    [
+        ({"base_image": "python:3.11"}, "python:3.11"),
+        ({"base_image": "python:3.11", "base_image_registry": {"address": "r.example/b"}}, "r.example/b/python:3.11"),
+        ({"base_image": "r.example/x:1", "base_image_registry": {"address": "r.example"}}, "r.example/x:1"),
+    ],
+)
+def test_the_base_image_is_named_in_its_registry(given: dict[str, Any], base: str) -> None:
+    assert check(**given).base_image == base

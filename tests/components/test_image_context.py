@@ -115,3 +115,30 @@ def test_a_model_of_another_library_version_is_refused_before_anything_is_instal
 def test_the_projects_server_is_there() -> None:
     assert image_context.server_requirements()
     assert "scoring_server" in [path.name for path in image_context.server_packages()]
+
+
+def test_extra_steps_come_first_and_as_root(packages: FakePackages) -> None:
+    Path("steps").write_text("RUN apt-get install -y libgomp1\n")
+    context = stage(docker_file="steps", base_image="base:1")
+    lines = Path(".staging/dev/svc/Dockerfile").read_text().splitlines()
+    assert lines[:4] == ["FROM base:1", "USER 0:0", "RUN apt-get install -y libgomp1", "ADD dependencies.tar /"]
+    assert lines.index("USER 10001:10001") > 4
+    assert "may differ from build to build" in context.notes[-1]
+
+
+def test_a_mismatch_of_versions_is_a_warning_where_that_is_set(packages: FakePackages) -> None:
+    packages.versions = {"scikit-learn": "1.7.2"}
+    model = KnownModel("models/mnist:3", "mnist", "3", {"scikit-learn": "1.5.0", "python": "3.9.1"})
+    with pytest.raises(Problem, match=r"saved with scikit-learn 1.5.0.*saved with Python 3.9.1"):
+        stage(model)
+    (warning,) = stage(model, train_serve_check="warning").warnings
+    assert "saved with scikit-learn 1.5.0, but the image would have scikit-learn 1.7.2" in warning
+    assert "saved with Python 3.9.1, but the image would have Python 3.11" in warning
+
+
+def test_the_image_says_what_its_service_needs_and_which_digests_its_models_have(packages: FakePackages) -> None:
+    model = KnownModel("models/mnist:3", "mnist", "3", sha256="ab" * 32, resources={"cpu": 2.0})
+    stage(model, enable_gpu=True)
+    lines = Path(".staging/dev/svc/Dockerfile").read_text().splitlines()
+    assert 'LABEL "model-webservice.image.needs"="{\\"cpu\\": 2.0, \\"gpu\\": 1.0}"' in lines
+    assert f'ENV SCORING_MODEL_DIGESTS="{{\\"mnist/3\\": \\"{"ab" * 32}\\"}}"' in lines
