@@ -1,12 +1,13 @@
 # Every target first finds or makes what it needs on this machine; see toolchain/.
 PYTHON ?= python3
 STACK ?= dev
+FUZZ ?= 20
 TOOLCHAIN = $(PYTHON) -m toolchain
 ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview test lint bench bench-server lock toolchain toolchain-refresh clean
+.PHONY: help up down preview test lint fuzz bench bench-server lock toolchain toolchain-refresh clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ bench: toolchain ## measure; the last line is one JSON object
 
 bench-server: toolchain ## measure the scoring server beside its peers; the last line is one JSON object
 	@$(ENV) && python -m bench.server
+
+fuzz: toolchain ## send the server far more odd requests than make test does (FUZZ=20)
+	@$(ENV) && FUZZ=$(FUZZ) python -m pytest tests/scoring/server/test_fuzz.py tests/scoring/server/test_frames.py
 
 lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock, the peers'
 	@$(ENV) && $(COMPILE) --group dev --constraint toolchain/constraints.txt --output-file requirements.lock pyproject.toml

@@ -13,6 +13,7 @@ import pytest
 
 from tests.peer_venv import peer_python
 
+from .fuzzing import CASES
 from .kinds import Kinds, built_image
 from .process import Server, app_root, running
 
@@ -40,7 +41,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory, script_packages: Path) -> 
             if name not in servers:
                 script = "plain.py" if name == "slowjson" else f"{name}.py"
                 root = app_root(tmp_path_factory.mktemp(name), script, "sibling.py")
-                needs_packages = name in ("schema", "flaskraw")
+                needs_packages = name in ("schema", "nested", "flaskraw")
                 environ = {"PYTHONPATH": str(script_packages)} if needs_packages else {}
                 # Packages of users may warn as they like.
                 environ["PYTHONWARNINGS"] = "ignore" if needs_packages else ""
@@ -92,3 +93,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = app_root(tmp_path_factory.mktemp("small"), "plain.py", "sibling.py")
     with running(root, "plain.py", environ) as server:
         yield server
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if CASES:
+        counts = ", ".join(f"{name} {count}" for name, count in CASES.items())
+        terminalreporter.write_line(f"Fuzzed: {sum(CASES.values())} cases ({counts})")

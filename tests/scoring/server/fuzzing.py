@@ -1,0 +1,53 @@
+"""How much is fuzzed, how many cases were, and what they have cost the front.
+
+``FUZZ=30`` tries thirty times as many cases, drawn anew at each run; by default they are few, and always the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+from .process import Server
+
+FACTOR = int(os.environ.get("FUZZ", "1"))
+RSS_TOLERANCE_KB = 16 * 1024
+CASES: Counter[str] = Counter()
+
+
+def cases(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Settings for `count` cases, times FUZZ."""
+    return settings(
+        max_examples=count * FACTOR,
+        derandomize=FACTOR == 1,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def front_use(server: Server) -> tuple[int, int]:
+    """(resident memory in kB, open files) of the front process."""
+    folder = Path(f"/proc/{server.process.pid}")
+    status = (folder / "status").read_text()
+    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+    return int(resident.split()[1]), len(list((folder / "fd").iterdir()))
+
+
+@contextlib.contextmanager
+def bounded(server: Server, warm_up: Callable[[], object]) -> Iterator[None]:
+    """See the front hold as many files and about as much memory afterwards as before."""
+    for _ in range(100):
+        warm_up()
+    memory, files = front_use(server)
+    yield
+    assert server.process.poll() is None
+    assert server.request("GET", "/").body == b"Healthy"
+    memory_now, files_now = front_use(server)
+    assert memory_now - memory < RSS_TOLERANCE_KB, f"from {memory} kB to {memory_now} kB"
+    assert files_now - files <= 5, f"from {files} files to {files_now}"

@@ -1,0 +1,168 @@
+"""Whatever comes in: no 5xx that is not the script's, no hang, no growth, and the next request is served."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import schemathesis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .conftest import Start
+from .fuzzing import CASES, bounded, cases
+from .process import Answer, Server
+from .wire import HEAD, LAST
+
+CONTRACT = {200, 400, 404, 405, 408, 413, 414, 415, 417, 431}
+
+
+def judge(answer: Answer) -> None:
+    """Every answer is the contract's, or the script's own failure; each has an id, and errors a message."""
+    failed = answer.header("x-ms-run-function-failed")
+    assert answer.status in CONTRACT or (answer.status == 500 and failed == "True"), answer
+    if answer.status != 431:
+        assert answer.header("x-request-id")
+    if answer.status >= 400:
+        assert set(answer.json()) == {"message"}
+        assert "Traceback" not in answer.message
+
+
+@pytest.mark.parametrize("script", ["plain", "schema", "nested"])
+def test_what_its_own_description_allows(serving: Start, script: str) -> None:
+    server = serving(script)
+    description = schemathesis.openapi.from_dict(server.request("GET", "/swagger.json?version=3").json())
+
+    def health() -> None:
+        server.request("GET", "/")
+
+    with bounded(server, health):
+        for found in description.get_all_operations():
+            operation = found.ok()
+
+            @cases(50)
+            @given(case=operation.as_strategy())
+            def run(case: Any) -> None:
+                CASES[f"schemathesis {script}"] += 1
+                response = case.call(base_url=f"http://127.0.0.1:{server.port}", timeout=30)
+                headers = [(name.lower(), value) for name, values in response.headers.items() for value in values]
+                judge(Answer(response.status_code, headers, response.content))
+
+            run()
+
+
+FRAGMENTS = [
+    *(b"GET ", b"POST ", b"HEAD ", b"OPTIONS ", b"FOO ", b"/", b"/score", b"/swagger.json?version=", b"http://x/score"),
+    *(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", b"\r\n", b"\r\n\r\n", b"\n", b"\r", b":", b" ", b"\t", b"\x00", b";"),
+    *(b"Host: x\r\n", b"Content-Length: 3\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n"),
+    *(b"Connection: close\r\n", b"Connection: upgrade\r\nUpgrade: h2c\r\n", b"Expect: 100-continue\r\n"),
+    *(b"x-request-id: a\r\n", b"0\r\n\r\n", b"3\r\nabc\r\n", b"3;x=y\r\nabc\r\n", b"abc", HEAD, LAST),
+]
+REQUESTS = [
+    LAST + b"Content-Length: 7\r\n\r\n[1,2,3]",
+    LAST + b"Transfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n4;a=b\r\n2,3]\r\n0\r\nX: y\r\n\r\n",
+    b"GET /score?a=1&b=%5B2%5D HTTP/1.1\r\nHost: x\r\nx-request-id: abc\r\n\r\n" + LAST + b"\r\n",
+]
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A good request with some bytes replaced, taken away or put in."""
+    data = draw(st.sampled_from(REQUESTS))
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(data)))
+        end = draw(st.integers(start, min(len(data), start + 8)))
+        data = data[:start] + draw(st.binary(max_size=3) | st.sampled_from(FRAGMENTS)) + data[end:]
+    return data
+
+
+WIRE = mutated() | st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12).map(b"".join)
+
+
+def answers(received: bytes) -> Iterator[tuple[int, bytes]]:
+    for found in re.finditer(rb"HTTP/1\.1 (\d{3}) [^\r\n]*\r\n((?:[^\r\n]+\r\n)*)\r\n", received):
+        yield int(found[1]), found[2]
+
+
+def test_any_bytes(plain: Server) -> None:
+    @cases(1500)
+    @given(WIRE, st.integers(0, 60))
+    def run(data: bytes, cut: int) -> None:
+        CASES["bytes"] += 1
+        with plain.connect() as connection:
+            connection.sendall(data[:cut])
+        for status, head in answers(plain.raw(data, leave=True)):
+            assert status in CONTRACT | {100}
+            assert status == 100 or b"x-request-id: " in head or b"x-ms-" in head or status == 431
+        if CASES["bytes"] % 20 == 0:
+            assert plain.score([1]).json() == [1]
+
+    with bounded(plain, lambda: plain.raw(b"GET / HTTP/1.1\r\n\r\n", leave=True)):
+        run()
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=5), inner, max_size=5)
+)
+
+
+def has_no_json(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(has_no_json(item) for item in value.values())
+    return isinstance(value, list) and any(has_no_json(item) for item in value)
+
+
+def test_any_json_comes_back_as_it_was(plain: Server) -> None:
+    @cases(500)
+    @given(VALUES.filter(lambda value: not (isinstance(value, dict) and "do" in value)), st.booleans())
+    def run(value: Any, ascii_only: bool) -> None:
+        CASES["JSON"] += 1
+        body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+        answer = plain.request("POST", "/score", body, {"Content-Type": "application/json"})
+        judge(answer)
+        if has_no_json(value):
+            assert answer.status == 500
+        elif answer.status == 200:
+            assert answer.json() == ({} if value is None else value)
+        else:
+            assert answer.message.startswith("Input cannot be decoded as UTF-8")
+
+    with bounded(plain, lambda: plain.score([1])):
+        run()
+
+
+def test_any_body(plain: Server) -> None:
+    @cases(300)
+    @given(st.binary(max_size=200) | st.text(st.sampled_from('[]{}",:0123456789eE+-.\\u nulltrefasNI'), max_size=60))
+    def run(body: bytes | str) -> None:
+        CASES["bodies"] += 1
+        judge(plain.request("POST", "/score", body))
+
+    with bounded(plain, lambda: plain.score([1])):
+        run()
+
+
+def test_any_query_and_ids(plain: Server) -> None:
+    header = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=110)
+
+    @cases(500)
+    @given(st.text(st.characters(codec="utf-8"), max_size=40), st.booleans(), header, header)
+    def run(query: str, as_value: bool, request_id: str, trace: str) -> None:
+        CASES["queries and ids"] += 1
+        headers = {"x-request-id": request_id.strip() or "x", "TraceId": trace.strip() or "y"}
+        target = "/score?" + (f"a={quote(query)}" if as_value else quote(query, safe="=&;+%[]{}"))
+        answer = plain.request("GET", target, None, headers)
+        if answer.status != 400:
+            assert answer.header("x-request-id") in (headers["x-request-id"], None)
+        judge(answer)
+
+    with bounded(plain, lambda: plain.request("GET", "/score?a=1")):
+        run()
