@@ -197,8 +197,15 @@ class Pool:
             logger.error("A worker could not be started (status %s); next attempt in %.1f s", status, self._delay)
             delay, self._delay = self._delay, min(30.0, self._delay * 2)
             await asyncio.sleep(delay)
-        if not self._stopping:
-            await self._connect(self._launcher.start())
+        while not self._stopping:
+            try:
+                await self._connect(self._launcher.start())
+            except OSError as error:  # no room for its link's files, or for the process
+                logger.error("A worker could not be started (%s); next attempt in %.1f s", error, self._delay)
+                delay, self._delay = self._delay, min(30.0, self._delay * 2)
+                await asyncio.sleep(delay)
+            else:
+                return
 
     def fail(self, job: Job, failure: str, message: str = results.RUN_FAILED) -> None:
         """Answer a job that no worker will finish."""
