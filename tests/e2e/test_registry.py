@@ -58,6 +58,9 @@ def new_project(base: Path, at: RunningRegistry, *, password: str = PASSWORD, **
     (made.checkout / "model.txt").write_text("registered once\n")
     (made.checkout / "score_text.py").write_text(SCRIPT)
     (made.checkout / "nothing.yml").write_text("dependencies: []\n")
+    (made.checkout / "steps").write_text("RUN echo by a step > /made\nLABEL made=by-a-step\n")
+    (made.checkout / "schema.json").write_text('{"input": {"data": {"swagger": {"type": "array"}}}}')
+    (made.checkout / "sample.json").write_text('{"data": [1, 2]}')
     made.configure(
         {
             "services": [{"name": SERVICE, "style": others.pop("style")}],
@@ -68,6 +71,9 @@ def new_project(base: Path, at: RunningRegistry, *, password: str = PASSWORD, **
             "imageName": IMAGE,
             "executionScript": "score_text.py",
             "condaFile": "nothing.yml",
+            "dockerFile": "steps",
+            "schemaFile": "schema.json",
+            "sampleInputDataset": "sample.json",
             "registry": f"{at.address}/team",
             "registryUsername": USER,
             **others,
@@ -110,6 +116,19 @@ def test_a_stack_pushes_what_it_makes(first: Project, secure: RunningRegistry, d
     described = json.dumps([container, daemon.api.inspect_image(container["Image"])])
     stack_file = (first.checkout / f"stacks/Pulumi.{first.stack.name}.yaml").read_text()
     assert not [text for text in (run.output, state, described, stack_file) if PASSWORD in text]
+
+
+def test_the_images_steps_and_its_description_are_there(first: Project, daemon: docker.DockerClient) -> None:
+    container = daemon.containers.get(SERVICE)
+    assert container.exec_run(["cat", "/made"]).output == b"by a step\n"
+    assert container.labels["made"] == "by-a-step"
+    assert container.exec_run(["id", "-u"]).output == b"10001\n"
+    described = requests.get(first.services()[SERVICE]["swaggerUri"], timeout=10).json()
+    assert described["definitions"]["ServiceInput"] == {
+        "type": "object",
+        "properties": {"data": {"type": "array"}},
+        "example": {"data": [1, 2]},
+    }
 
 
 def test_a_wrong_password_is_said_at_preview(first: Project, secure: RunningRegistry, tmp_path: Path) -> None:
