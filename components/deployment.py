@@ -101,8 +101,6 @@ class Deployment:
         """Create one service and return what is known of it."""
         access, hosting = service.access, service.hosting
         args = ContainerWebserviceArgs(
-            cpu_cores=service.cpu_cores,
-            memory_gb=service.memory_gb,
             tags=dict(service.tags),
             description=service.description,
             environment=environment_of(service),
@@ -123,6 +121,10 @@ class Deployment:
             registry=registry_args(self.settings.registry),
             docker_host=self.settings.docker_host,
         )
+        if service.cpu_cores is not None:
+            args["cpu_cores"] = service.cpu_cores
+        if service.memory_gb is not None:
+            args["memory_gb"] = service.memory_gb
         if primary := access.keys.get("primary"):
             args["primary_key"] = pulumi.Output.secret(primary)
         if secondary := access.keys.get("secondary"):

@@ -39,8 +39,9 @@ class ServiceSettings:
     style: str
     execution_script: str
     port: int
-    cpu_cores: float
-    memory_gb: float
+    cpu_cores: float | None
+    memory_gb: float | None
+    """None for what the model was registered with."""
     tags: Mapping[str, str]
     description: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -194,9 +195,11 @@ class Reader:
             raise Problem(f"{key} is {given}: give {allowed}.")
         return value
 
-    def number(self, key: str) -> float:
-        """Return the number of `key`."""
-        return to_number(key, self.own.get(key))
+    def limit(self, key: str, entry: Mapping[str, Any], where: str) -> float | None:
+        """Return the number of `key` of a service's entry, or else of the stack; None where that is empty."""
+        if key in entry:
+            return to_number(f"{where}.{key}", entry[key])
+        return None if self.own.get(key) == "" else to_number(key, self.own.get(key))
 
     def mapping(self, key: str) -> dict[str, str]:
         """Return the mapping of names to texts of `key`."""
@@ -234,12 +237,8 @@ class Reader:
             style=str(style),
             execution_script=str(entry.get("executionScript", self.text("executionScript"))),
             port=to_whole_number(f"{where}.port", entry.get("port", 0)),
-            cpu_cores=to_number(f"{where}.cpuCores", entry["cpuCores"])
-            if "cpuCores" in entry
-            else self.number("cpuCores"),
-            memory_gb=to_number(f"{where}.memoryGb", entry["memoryGb"])
-            if "memoryGb" in entry
-            else self.number("memoryGb"),
+            cpu_cores=self.limit("cpuCores", entry, where),
+            memory_gb=self.limit("memoryGb", entry, where),
             tags=to_texts(f"{where}.tags", entry["tags"]) if "tags" in entry else self.mapping("tags"),
             description=str(entry.get("description", self.text("description"))),
             environment=to_texts(f"{where}.environment", entry.get("environment", {})),

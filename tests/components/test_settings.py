@@ -186,3 +186,8 @@ def test_a_registrys_login_is_read_and_its_password_must_be_a_secret() -> None:
     base = settings(secret=("baseImagePassword",), baseImageUsername="me", baseImagePassword="p").base_image_registry
     assert base == RegistrySettings("", "me", "p")
     assert "secret-word" not in repr(settings(secret=("registryPassword",), **given))
+
+
+def test_a_service_whose_limits_are_empty_leaves_them_to_its_model() -> None:
+    seen = settings(cpuCores="", memoryGb="", services=[service(), service(name="other", cpuCores=2)]).services
+    assert [(entry.cpu_cores, entry.memory_gb) for entry in seen] == [(None, None), (2.0, None)]
