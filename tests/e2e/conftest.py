@@ -1,11 +1,14 @@
 """Fixtures of the end-to-end tests: the daemon, and a stack with three services that is gone afterwards."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
+from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
+from tests.e2e.own_daemon import copy_images, own_daemon
 from tests.e2e.project import Project, check_out
 
 NAMES = ("e2e-mnist-1", "e2e-mnist-2", "e2e-mnist-3")
@@ -39,6 +42,17 @@ def daemon() -> Iterator[docker.DockerClient]:
     client = docker.from_env()
     yield client
     client.close()
+
+
+@pytest.fixture
+def other_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
+    """A Docker host of its own, with the base image, in place of the machine's."""
+    with own_daemon() as host:
+        copy_images([os.environ.get(BASE_IMAGE_VARIABLE, BASE_IMAGE)], host)
+        monkeypatch.setenv("DOCKER_HOST", host)
+        client = docker.DockerClient(base_url=host)
+        yield client
+        client.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ import docker
 import pytest
 import requests
 
-from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
-from tests.e2e.own_daemon import copy_images, own_daemon
 from tests.e2e.project import Project, check_out, environment
 from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, registry
 
@@ -177,20 +175,8 @@ def test_another_stack_deploys_the_model_that_the_first_registered(
     daemon.images.remove(reference)  # what was pulled stays, as it does with Docker's own pulls
 
 
-@pytest.fixture
-def other_host(monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    """A Docker host of its own, with the base image, in place of the machine's."""
-    base = environment().get(BASE_IMAGE_VARIABLE, BASE_IMAGE)
-    with own_daemon() as host:
-        copy_images([base], host)
-        monkeypatch.setenv("DOCKER_HOST", host)
-        client = docker.DockerClient(base_url=host)
-        yield client
-        client.close()
-
-
 def test_another_docker_host_deploys_the_image_that_the_first_pushed(
-    first: Project, secure: RunningRegistry, tmp_path: Path, other_host: docker.DockerClient
+    first: Project, secure: RunningRegistry, tmp_path: Path, other_daemon: docker.DockerClient
 ) -> None:
     catalogue = f"https://{secure.address}/v2/team/{IMAGE}/tags/list"
     known = requests.get(catalogue, auth=(USER, PASSWORD), verify=str(secure.authority), timeout=10)
@@ -201,7 +187,7 @@ def test_another_docker_host_deploys_the_image_that_the_first_pushed(
         assert not run.failed, run.output
         assert answer(other) == "registered once\n"
         assert other.services()[SERVICE]["image"] == reference
-        assert [tag for image in other_host.images.list() for tag in image.tags if MODEL in tag] == []
+        assert [tag for image in other_daemon.images.list() for tag in image.tags if MODEL in tag] == []
     finally:
         done = other.destroy()
         assert not done.failed, done.output

@@ -1,14 +1,11 @@
 """Images depend on their inputs alone: not on the checkout's path, nor on the daemon."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import docker
 import pytest
 
-from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
-from tests.e2e.own_daemon import copy_images, own_daemon
-from tests.e2e.project import Project, check_out, environment
+from tests.e2e.project import Project, check_out
 
 pytestmark = pytest.mark.e2e
 
@@ -43,17 +40,6 @@ def built(project: Project, client: docker.DockerClient) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory, daemon: docker.DockerClient) -> dict[str, object]:
     return built(new_project(tmp_path_factory.mktemp("first") / "here"), daemon)
-
-
-@pytest.fixture
-def other_daemon(monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
-    base = environment().get(BASE_IMAGE_VARIABLE, BASE_IMAGE)
-    with own_daemon() as host:
-        copy_images([base], host)
-        monkeypatch.setenv("DOCKER_HOST", host)
-        client = docker.DockerClient(base_url=host)
-        yield client
-        client.close()
 
 
 def test_the_same_image_from_another_checkout(

@@ -180,3 +180,10 @@ def autoname(name: str, seed: bytes = b"") -> str:
 def label_map(labels: list[Mapping[str, Any]] | None) -> dict[str, str]:
     """Labels as the daemon takes them."""
     return {label["label"]: label["value"] for label in labels or []}
+
+
+def imported_inputs(seen: Mapping[str, Any]) -> Properties:
+    """The inputs of a program that would describe an imported network or volume, as the daemon tells of it."""
+    labels = [{"label": key, "value": value} for key, value in (seen.get("Labels") or {}).items()]
+    found: Properties = {"name": seen["Name"], "driver": seen["Driver"], "__defaults": []}
+    return {**found, "labels": labels} if labels else found

@@ -8,7 +8,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from toolchain.docker_provider.network import LABELS, remove_when_free
-from toolchain.docker_provider.resource import Operation, OperationError, Resource, label_map
+from toolchain.docker_provider.resource import Operation, OperationError, Resource, imported_inputs, label_map
 from toolchain.docker_provider.schema import Field, Schema
 from toolchain.docker_provider.values import Properties
 
@@ -49,9 +49,7 @@ class Volume(Resource):
         except NotFound:
             return None
         if not state:
-            labels = [{"label": key, "value": value} for key, value in (seen.get("Labels") or {}).items()]
-            inputs = {"name": seen["Name"], "driver": seen["Driver"], **({"labels": labels} if labels else {})}
-            inputs["__defaults"] = []
+            inputs = imported_inputs(seen)
             state = self.completed(inputs)
         return seen["Name"], inputs, self._outputs(state, seen)
 
