@@ -24,6 +24,9 @@ CERTIFICATES = Path("/etc/docker/certs.d")
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LISTS = ("application/vnd.docker.distribution.manifest.list.v2+json", "application/vnd.oci.image.index.v1+json")
+API_HOSTS = {"docker.io": "registry-1.docker.io"}
+"""Where registries answer whose images are named by another host."""
+
 LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
 
 
@@ -62,6 +65,7 @@ class Registry:
 
         self.address = address
         self.host = host = address.split("/")[0]
+        self.api_host = API_HOSTS.get(host, host)
         self.login = login or stored_login(host)
         self.session = requests.Session()
         self.session.auth = as_it_is  # no ~/.netrc: its logins are not for registries
@@ -221,7 +225,7 @@ class Registry:
             scheme = (
                 "http" if LOOPBACK.fullmatch(self.host.rpartition(":")[0] or self.host) and self.is_plain() else "https"
             )
-            self._base = f"{scheme}://{self.host}/v2/"
+            self._base = f"{scheme}://{self.api_host}/v2/"
         return self._base
 
     def is_plain(self) -> bool:
@@ -235,7 +239,7 @@ class Registry:
 
     def authorization(self, url: str) -> dict[str, str]:
         """Return the header that a request to the registry needs, as far as it is known; none for other hosts."""
-        if urlsplit(url).netloc != self.host:
+        if urlsplit(url).netloc != self.api_host:
             return {}
         token = self.tokens.get(scope_of(url)) or self.tokens.get("")
         return {"Authorization": token} if token else {}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,3 +125,38 @@ def test_tls_is_trusted_by_its_authority_alone(tmp_path: Path) -> None:
         (tmp_path / made.address / "ca.crt").write_bytes(made.authority.read_bytes())
         with closing(Registry(made.address, LOGIN, tmp_path)) as asked:
             assert asked.image(f"{made.address}/x:1") is None
+
+
+def test_docker_hub_answers_at_another_host() -> None:
+    with closing(Registry("docker.io", LOGIN)) as asked:
+        assert asked.base() == "https://registry-1.docker.io/v2/"
+
+
+class Answer:
+    """What a registry answers, as far as a challenge is read."""
+
+    def __init__(self, status: int, *, challenge: str = "", content: object = None) -> None:
+        self.status_code, self.headers, self.content = status, {"WWW-Authenticate": challenge}, content
+
+    def json(self) -> object:
+        return self.content
+
+
+def test_a_registry_that_gives_tokens_gets_the_login_at_its_realm_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str]] = []
+    scope = 'Bearer realm="https://auth.example/token",service="r.example",scope="repository:team/x:pull"'
+
+    def send(self: Registry, method: str, url: str, **options: Any) -> Answer:
+        authorization = options["headers"].get("Authorization", "")
+        sent.append((url, authorization.partition(" ")[0]))
+        if url.startswith("https://auth.example"):
+            assert options["params"] == {"service": "r.example", "scope": "repository:team/x:pull"}
+            return Answer(200, content={"token": "t"})
+        return Answer(200, content={"tags": []}) if authorization == "Bearer t" else Answer(401, challenge=scope)
+
+    monkeypatch.setattr(Registry, "_send", send)
+    with closing(Registry("r.example", LOGIN)) as asked:
+        assert asked.tags_of("r.example/team/x") == []
+        assert asked.tags_of("r.example/team/x") == []
+    tags = "https://r.example/v2/team/x/tags/list"
+    assert sent == [(tags, ""), ("https://auth.example/token", "Basic"), (tags, "Bearer"), (tags, "Bearer")]

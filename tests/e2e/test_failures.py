@@ -90,6 +90,17 @@ BAD_SETTINGS = {
     "memory below zero": ({"memoryGb": "-1"}, ["memoryGb", "above 0"]),
     "no style": ({"services": [{"name": SERVICE}]}, ["style", "modelFile, registeredModel, image"]),
     "unknown key": ({"cpuCore": "1"}, ["cpuCore", "Did you mean 'cpuCores'"]),
+    "a model of other versions": (
+        {"modelPath": "old.txt"},
+        [
+            "saved with Python 3.9.18, but the image would have Python 3.11",
+            "saved with numpy 1.26.4, but",
+            "trainServeCheck",
+        ],
+    ),
+    "a step that is not allowed": ({"dockerFile": "steps"}, ["'steps' line 1: USER is not allowed", "without rights"]),
+    "GPUs that are not there": ({"enableGpu": True}, ["has no NVIDIA runtime", "drop enableGpu"]),
+    "a password in plain text": ({"registryPassword": "a word"}, ["registryPassword is set in plain text", "--secret"]),
     "unknown model": (
         {"services": [{"name": SERVICE, "style": "registeredModel"}], "modelReference": "no-such-model:1"},
         ["no-such-model:1", "registered"],
@@ -102,6 +113,9 @@ def test_bad_input_is_said_at_preview(project: Project, given: dict[str, object]
     write(project, "pass")
     (project.checkout / "empty").mkdir(exist_ok=True)
     (project.checkout / "without_run.py").write_text("def init():\n    pass\n")
+    (project.checkout / "old.txt").write_text("a model\n")
+    (project.checkout / "old.txt.versions.json").write_text('{"python": "3.9.18", "numpy": "1.26.4"}')
+    (project.checkout / "steps").write_text("USER root\n")
     (project.checkout / "broken.yml").write_text("dependencies:\n  - [python\n")
     (project.checkout / "unknown.yml").write_text("dependencies:\n  - pip:\n    - no-such-package-of-anyone==1.0\n")
     project.configure(settings(**given))
