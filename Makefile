@@ -7,7 +7,7 @@ ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview test lint fuzz bench bench-server lock toolchain toolchain-refresh clean
+.PHONY: help up down preview secrets test lint fuzz bench bench-server lock toolchain toolchain-refresh clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ down: ## destroy the stack (STACK=dev)
 
 preview: ## show what up would change (STACK=dev)
 	@$(TOOLCHAIN) preview --stack '$(STACK)'
+
+secrets: ## make the keys and the certificate that the stack lacks (STACK=dev)
+	@$(TOOLCHAIN) secrets --stack '$(STACK)'
 
 test: lint ## lint, then all tests
 	@$(TOOLCHAIN) browser

@@ -6,6 +6,7 @@ import pulumi
 import yaml
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
+from components import stack_secrets
 from components.deployment import Deployment
 from components.reporting import problems_reported
 from components.settings import Settings
@@ -18,6 +19,7 @@ with problems_reported(pulumi.get_project()):
         project=pulumi.get_project(),
         secret=get_config_secret_keys_env(),
     )
+    stack_secrets.check({service.name: service.access for service in settings.services}, pulumi.get_stack())
 deployment = Deployment(settings)
 pulumi.export("services", deployment.deploy())
 if keys := deployment.keys():

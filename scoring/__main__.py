@@ -1,4 +1,4 @@
-"""The command line: ``python -m scoring test``, ``models`` and ``regen-key``."""
+"""The command line: ``python -m scoring test``, ``models``, ``secrets`` and ``regen-key``."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ from scoring.client import StackError, services_of_stack
 from scoring.key_rotation import regenerate
 from scoring.mnist.data import DigitsError, held_out, load, parse_seed
 from scoring.report import Sample, as_json, ask, problems, show
+from scoring.stack_secrets import ensure
 
 EXIT_CODES = """exit codes:
   0  the services answered alike (a digit that the model misreads is marked)
@@ -55,6 +56,30 @@ def _test(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     for problem in found:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if found else 0
+
+
+def _secrets(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    try:
+        seen = ensure(options.stack, renew=options.renew, environ=environ)
+    except StackError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        certificate = {"certificateFile": seen.certificate_file, "expires": seen.expires}
+        print(json.dumps({"made": list(seen.made), "kept": list(seen.kept), **certificate}))
+        return 0
+    for setting in seen.made:
+        told = f", self-signed, until {seen.expires}" if setting == "sslCertPemFile" else ""
+        print(f"{setting:<15} made{told}")
+    for setting in seen.kept:
+        print(f"{setting:<15} kept")
+    if not (seen.made or seen.kept):
+        print("No service asks for keys or TLS: nothing to make.")
+    elif seen.made:
+        print("Deploy them with `make up` or `pulumi up`; then, for callers: pulumi stack output keys --show-secrets")
+    if seen.certificate_file:
+        print(f"Callers trust the certificate by {seen.certificate_file}, for instance with curl --cacert.")
+    return 0
 
 
 def _regen_key(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -102,6 +127,21 @@ def _parser() -> argparse.ArgumentParser:
         help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
     )
     models_command.add(commands)
+    making = commands.add_parser(
+        "secrets",
+        help="make and set the keys and the certificate that a stack lacks",
+        description="Make and set what the services of a stack need and do not have: two keys, as secrets of the\n"
+        "stack, and a self-signed certificate for its sslCname, in .secrets/. What is set stays as it is.\n"
+        "Nothing is shown.",
+        epilog="exit codes:\n  0  nothing is missing now\n  1  something is: the message says what to do",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    making.set_defaults(run=_secrets)
+    making.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
+    making.add_argument(
+        "--renew", action="store_true", help="make anew what is set too: both keys, a certificate made by this command"
+    )
+    making.add_argument("--json", action="store_true", help="print one JSON object, without the keys")
     regen = commands.add_parser(
         "regen-key",
         help="make one of the two keys anew; the other one stays valid",

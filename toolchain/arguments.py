@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         ("up", "deploy a stack, send digits to its services"),
         ("preview", "show what up would change"),
         ("down", "destroy a stack"),
+        ("secrets", "make the keys and the certificate that a stack lacks"),
     ):
         verbs.add_parser(verb, help=text).add_argument("--stack", default=DEFAULT_STACK, help="default: %(default)s")
     verbs.add_parser("browser", help="the browser that the tests drive, and nothing else")

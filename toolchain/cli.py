@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
             machine,
             console,
             refresh=options.verb == "refresh",
-            deploying=options.verb != "down",
+            deploying=options.verb not in ("down", "secrets"),
             gateway="stack" not in options or stack.has_gateway(machine.layout, options.stack),
         )
     except setup.SetupError:
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return stack.up(machine.layout, ready, options.stack, console)
     if options.verb == "down":
         return stack.down(machine.layout, ready, options.stack, console)
+    if options.verb == "secrets":
+        return stack.secrets(machine.layout, ready, options.stack, console)
     if options.verb == "preview":
         return stack.preview(machine.layout, ready, options.stack, console)
     console.note("ready", f"plain pulumi commands work after: source {relative(machine.layout.env)}")

@@ -47,6 +47,12 @@ def preview(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     return select(layout, setup, stack, console) or call(layout, setup, "preview", "--stack", stack)
 
 
+def secrets(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
+    """Make the keys and the certificate that the stack lacks; returns the first exit code that is not 0."""
+    command = [str(layout.python), "-m", "scoring", "secrets", "--stack", stack]
+    return select(layout, setup, stack, console) or wait_for(command, layout, setup)
+
+
 def down(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     """Destroy; returns Pulumi's exit code, and 0 where there is no such stack."""
     found = subprocess.run(

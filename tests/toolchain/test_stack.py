@@ -54,6 +54,14 @@ def test_up_selects_deploys_and_sends_digits(layout: Layout) -> None:
     ]
 
 
+def test_secrets_are_made_for_a_stack_that_is_there(layout: Layout) -> None:
+    assert stack.secrets(layout, setup_for(layout), "staging", console()) == 0
+    assert recorded(layout) == [
+        "pulumi stack select --create staging",
+        "python -m scoring secrets --stack staging",
+    ]
+
+
 @pytest.mark.parametrize(("failing", "last"), [("stack*", "pulumi stack"), ("up*", "pulumi up"), ("-m*", "python -m")])
 def test_the_first_failure_ends_it_with_its_exit_code(failing: str, last: str, layout: Layout) -> None:
     assert stack.up(layout, setup_for(layout, failing), "dev", console()) == 7
