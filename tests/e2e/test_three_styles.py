@@ -18,6 +18,8 @@ from tests.e2e.project import Project, check_out, edited
 
 pytestmark = pytest.mark.e2e
 
+IMAGES = (*NAMES, "e2e-myimage1", "models/e2e_mnist")
+
 
 def predictions(project: Project, count: int = 5) -> dict[str, list[int]]:
     digits, _ = data.held_out()
@@ -39,7 +41,7 @@ def differing(old: list[str], new: list[str]) -> list[int]:
 def test_the_preview_builds_nothing(project: Project, daemon: docker.DockerClient) -> None:
     run = project.preview()
     assert not run.failed, run.output
-    assert not [tag for image in daemon.images.list() for tag in image.tags if "e2e" in tag]
+    assert not [tag for image in daemon.images.list() for tag in image.tags if tag.rpartition(":")[0] in IMAGES]
     assert not [c for c in daemon.containers.list(all=True) if c.name in NAMES]
 
 
@@ -182,7 +184,7 @@ def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -
     run = project.destroy()
     assert not run.failed, run.output
     assert not [c.name for c in daemon.containers.list(all=True) if c.name in NAMES]
-    assert not [tag for image in daemon.images.list() for tag in image.tags if "e2e" in tag]
+    assert not [tag for image in daemon.images.list() for tag in image.tags if tag.rpartition(":")[0] in IMAGES]
     dangling = daemon.images.list(filters={"dangling": True})
-    assert not [i.labels for i in dangling if any("e2e" in str(value) for value in i.labels.values())]
+    assert not [i.labels for i in dangling if i.labels.get("model-webservice.image.name") in IMAGES]
     assert (len(daemon.networks.list()), len(daemon.volumes.list())) == (networks, volumes)
