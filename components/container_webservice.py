@@ -1,37 +1,23 @@
 """`ContainerWebservice`: a model served over HTTP from a container, in the three styles of deployment."""
 
-import asyncio
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pulumi
-import pulumi_docker as docker
 from typing_extensions import NotRequired, TypedDict
 
-from components import (
-    daemon,
-    delivered_files,
-    dockerfile,
-    limits,
-    readiness,
-    service_access,
-    service_config,
-    service_needs,
-    service_network,
-    telemetry,
-)
+from components import daemon, service_config, service_network, serving
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
 from components.registry_login import RegistryArgs
-from components.reporting import apply_reporting, problems_reported
+from components.reporting import problems_reported
 from components.scoring_image import ScoringImage, ScoringImageArgs
+from components.service_gateway import VersionArgs
 from components.setting_values import check_known
-from components.stored_image import pull_missing
 
 
 class ContainerWebserviceArgs(TypedDict):
-    """What to deploy: exactly one of model_paths, models and image; and how to run it."""
+    """What to deploy: exactly one of model_paths, models, image and versions; and how to run it."""
 
     service_name: NotRequired[str]
     """Name of the service: 3 to 32 lower-case letters, digits and dashes, starting with a letter. Default: the
@@ -42,6 +28,8 @@ class ContainerWebserviceArgs(TypedDict):
     """Style 2, from registered models: their references."""
     image: NotRequired[pulumi.Input[str]]
     """Style 3, from an image: its reference."""
+    versions: NotRequired[list[VersionArgs]]
+    """From images, several at a time, which share the requests out. Needs zeroDowntime."""
     image_config: NotRequired[ImageConfigArgs]
     """How the image is made, in styles 1 and 2."""
     cpu_cores: NotRequired[float]
@@ -93,6 +81,18 @@ class ContainerWebserviceArgs(TypedDict):
     """Refused: what is stored on a Docker host is encrypted by the host."""
     subnet_name: NotRequired[str]
     """Refused: a Docker network has no named subnets, see vnetName."""
+    zero_downtime: NotRequired[bool]
+    """Whether a gateway stands in front, so that an update starts the new container, waits until it is ready, gives it
+    the requests and lets the old one finish its own. Default: false."""
+    replicas: NotRequired[int]
+    """Containers that share the requests, of each version. Needs zeroDowntime. Default: 1."""
+    replica_max_concurrent_requests: NotRequired[int]
+    """Requests that one container gets at a time; others wait at the gateway. Needs zeroDowntime. Default: 0, any
+    number."""
+    max_request_wait_time: NotRequired[int]
+    """Milliseconds that a request waits at the gateway before it is answered 503. Needs zeroDowntime. Default: 500."""
+    scoring_timeout_ms: NotRequired[int]
+    """Milliseconds that scoring one request may take. Default: 0, the server's own limit of an hour."""
     port: NotRequired[int]
     """Host port. Default: 0, Docker chooses a free one."""
     bind_address: NotRequired[str]
@@ -142,27 +142,19 @@ class ContainerWebservice(pulumi.ComponentResource):
         if access.certificate and (warning := access.certificate.warning(datetime.now(timezone.utc))):
             pulumi.log.warn(f"{config.name}: {warning}", self)
         self.image = self._image(name, config, args)
-        container = self._container(name, config, args, self.image, host)
+        served = (
+            serving.behind_gateway(name, config, config.gateway, args, self.image, host, self)
+            if config.gateway
+            else serving.alone(name, config, args, self.image, host, self)
+        )
+        self.state, self.image_id, self.container_id = served.state, served.image_id, served.container_id
         address = service_config.public_address(config.bind_address, host.host)
-        timeout = config.wait_timeout
-
-        async def ready(container_id: str) -> str:
-            tls = access.certificate is not None
-            seen = readiness.DockerContainer(host.client, container_id, local=host.is_local, tls=tls)
-            if pulumi.runtime.is_dry_run():
-                return await asyncio.to_thread(readiness.state_of, seen)
-            return await wait(seen, config.name, timeout, container)
-
-        self.state = apply_reporting(container.id, name, ready)
-        port = container.ports.apply(lambda ports: ports[0].external if ports else 0)
-        published = pulumi.Output.all(port, self.state).apply(lambda seen: int(seen[0]))
+        published = pulumi.Output.all(served.port, self.state).apply(lambda seen: int(seen[0]))
         self.address = pulumi.Output.format("{0}:{1}", address, published)
         base = pulumi.Output.format("{0}://{1}:{2}", access.scheme, access.cname or address, published)
         self.service_name = pulumi.Output.from_input(config.name)
         self.scoring_uri = pulumi.Output.format("{0}/score", base)
         self.swagger_uri = pulumi.Output.format("{0}/swagger.json", base)
-        self.image_id = container.image
-        self.container_id = container.id
         self.register_outputs(
             {
                 "serviceName": self.service_name,
@@ -182,6 +174,9 @@ class ContainerWebservice(pulumi.ComponentResource):
         """Return the reference of the image to run, made by the children that the style asks for."""
         if config.style is service_config.Style.IMAGE:
             return pulumi.Output.from_input(args["image"])
+        if config.style is service_config.Style.VERSIONS and config.gateway:
+            first = config.gateway.versions[0].name
+            return pulumi.Output.from_input(next(v["image"] for v in args["versions"] if v["name"] == first))
         keep, docker_host = args.get("keep_locally", False), args.get("docker_host", "")
         opts = pulumi.ResourceOptions(parent=self)
         references: pulumi.Input[list[pulumi.Input[str]]] = args.get("models") or []
@@ -206,122 +201,7 @@ class ContainerWebservice(pulumi.ComponentResource):
             image_config=args["image_config"],
             registry=args.get("registry", RegistryArgs()),
             keep_locally=keep,
+            zero_downtime=config.gateway is not None,
             docker_host=docker_host,
         )
         return ScoringImage(f"{name}-image", image_args, opts).reference
-
-    def _container(
-        self,
-        name: str,
-        config: service_config.ServiceConfig,
-        args: ContainerWebserviceArgs,
-        image: "pulumi.Output[str]",
-        host: daemon.Daemon,
-    ) -> docker.Container:
-        """Return the container, with no more rights and resources than it needs."""
-
-        registry = config.registry
-
-        async def pin(seen: list[str]) -> str:
-            """The image's id, so that a container is replaced when, and only when, its image is another."""
-            reference, password = seen
-            if not pulumi.runtime.is_dry_run():
-                await asyncio.to_thread(pull_missing, reference, host, registry, password)
-            return await asyncio.to_thread(host.image_id, reference) or reference
-
-        async def need(seen: list[str]) -> service_needs.Limits:
-            needs = await asyncio.to_thread(service_needs.needs_of, seen[0], host, registry, seen[1])
-            return await asyncio.to_thread(service_needs.limits_of, needs, config.cpus, config.memory_mb, host)
-
-        # What comes of it holds nothing of the password that the registry was asked with.
-        pinned = pulumi.Output.unsecret(apply_reporting(pulumi.Output.all(image, registry.password), name, pin))
-        needed = pulumi.Output.unsecret(
-            apply_reporting(pulumi.Output.all(image, registry.password, pinned), name, need)
-        )
-        files = service_access.files(name, config.access, args)
-        delivered = (
-            delivered_files.deliver(
-                name, files, folder=service_access.FOLDER, image=pinned, opts=pulumi.ResourceOptions(parent=self)
-            )
-            if files
-            else None
-        )
-        environment = {"SERVICE_NAME": config.name, **telemetry.environment(args)}
-
-        def variables(seen: list[Any]) -> list[str]:
-            needs, given = seen
-            workers = {"WORKER_COUNT": str(needs.workers)}
-            known = {**environment, **workers, **given, **config.access.environment}
-            return sorted(f"{key}={value}" for key, value in known.items())
-
-        envs = pulumi.Output.all(needed, args.get("environment") or {}).apply(variables)
-        return docker.Container(
-            f"{name}-container",
-            name=config.name,
-            image=pinned,
-            envs=envs,
-            user=dockerfile.USER,
-            init=True,
-            read_only=True,
-            tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108 - the container's own
-            capabilities=docker.ContainerCapabilitiesArgs(drops=["ALL"]),
-            security_opts=["no-new-privileges:true"],
-            cpus=needed.apply(lambda limits: limits.cpus),
-            memory=needed.apply(lambda limits: limits.memory_mb),
-            memory_swap=needed.apply(lambda limits: limits.memory_mb),
-            gpus=needed.apply(lambda limits: limits.gpus),
-            log_driver="json-file",
-            log_opts={"max-file": "3", "max-size": "10m"},
-            restart="unless-stopped",
-            stop_timeout=config.stop_grace_seconds,
-            destroy_grace_seconds=config.stop_grace_seconds,
-            must_run=True,
-            ports=[
-                docker.ContainerPortArgs(internal=dockerfile.PORT, external=config.port or None, ip=config.bind_address)
-            ],
-            healthcheck=docker.ContainerHealthcheckArgs(
-                tests=readiness.HEALTH_CHECK_BESIDE_TLS if config.access.certificate else readiness.HEALTH_CHECK,
-                interval="10s",
-                timeout="5s",
-                retries=3,
-                start_period=limits.duration(config.wait_timeout),
-            ),
-            labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(config.labels.items())],
-            volumes=[delivered.mount] if delivered else None,
-            hostname=config.network.dns_name_label or None,
-            networks_advanced=self._networks(name, config),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[delivered.delivery] if delivered else [],
-                replace_on_changes=["healthcheck"],
-            ),
-        )
-
-    def _networks(
-        self, name: str, config: service_config.ServiceConfig
-    ) -> list[docker.ContainerNetworksAdvancedArgs] | None:
-        """Return the networks that the container joins, if other than Docker's own, with its names there."""
-        asked = config.network
-        joined: pulumi.Input[str] = asked.vnet_name
-        if asked.own:
-            opts = pulumi.ResourceOptions(parent=self)
-            joined = docker.Network(f"{name}-network", name=config.name, opts=opts).name
-        elif not asked.vnet_name:
-            return None
-        aliases = [asked.dns_name_label] if asked.dns_name_label else None
-        return [docker.ContainerNetworksAdvancedArgs(name=joined, aliases=aliases)]
-
-
-async def wait(seen: readiness.DockerContainer, service: str, timeout: float, resource: pulumi.Resource) -> str:
-    """Wait in a thread until the container is ready; what it says goes to Pulumi's display from the event loop."""
-    loop = asyncio.get_running_loop()
-
-    def say(line: str) -> None:
-        loop.call_soon_threadsafe(pulumi.log.info, line, resource)
-
-    def say_state(line: str) -> None:
-        loop.call_soon_threadsafe(pulumi.log.info, line, resource, None, True)
-
-    return await asyncio.to_thread(
-        readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state
-    )

@@ -76,6 +76,13 @@ class Daemon:
             return {}
         return dict(config.get("Labels") or {})
 
+    def name_image(self, image_id: str, tag: str) -> bool:
+        """Give the image `image_id` the name `tag`; return whether there is such an image."""
+        if not image_id or not self.image_id(image_id):
+            return False
+        repository, _, version = tag.rpartition(":")
+        return bool(self.client.api.tag(image_id, repository, version))
+
     def build(self, context: str, tag: str) -> None:
         """Build the folder `context` as the image `tag`, with the daemon's own builder.
 
@@ -146,6 +153,11 @@ class Daemon:
             for port in container["Ports"]
             if "PublicPort" in port
         ]
+
+    def port_of(self, container: str, address: str) -> int:
+        """Return the host port at `address` that a running container publishes; 0 when there is none."""
+        ports = (seen.port for seen in self.published() if (seen.container, seen.address) == (container, address))
+        return next(ports, 0)
 
 
 def connect(host: str = "") -> Daemon:

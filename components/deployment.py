@@ -1,15 +1,17 @@
 """From settings to components: the chosen services, the model and the image that they share."""
 
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 import pulumi_docker as docker
 
 from components.container_webservice import ContainerWebservice, ContainerWebserviceArgs
+from components.gateway_settings import VersionSettings
 from components.image_config import ImageConfigArgs
 from components.model_artifact import ModelArtifact, ModelArtifactArgs
 from components.registry_login import RegistryArgs
 from components.scoring_image import ScoringImage, ScoringImageArgs
+from components.service_gateway import VersionArgs
 from components.settings import RegistrySettings, ServiceSettings, Settings
 
 
@@ -24,6 +26,7 @@ class Deployment:
             self.opts = pulumi.ResourceOptions(provider=provider)
         self._model: pulumi.Input[str] | None = None
         self._image: pulumi.Input[str] | None = None
+        self.zero_downtime = any(service.gateway.zero_downtime for service in settings.services)
 
     def deploy(self) -> dict[str, dict[str, pulumi.Input[Any]]]:
         """Create all services and return what is known of each, by name."""
@@ -74,10 +77,30 @@ class Deployment:
                 models=[self.model()],
                 image_config=self.image_config(self.settings.execution_script),
                 registry=registry_args(self.settings.registry),
+                zero_downtime=self.zero_downtime,
                 docker_host=self.settings.docker_host,
             )
             self._image = ScoringImage(self.settings.image_name, args, self.opts).reference
         return self._image
+
+    def version(self, service: str, version: VersionSettings) -> VersionArgs:
+        """Return a version of a service, making its image from the stack's model unless it has one."""
+        reference: pulumi.Input[str] = version.image
+        if version.execution_script:
+            name = f"{service}-{version.name}"
+            args = ScoringImageArgs(
+                image_name=name,
+                models=[self.model()],
+                image_config=self.image_config(version.execution_script),
+                registry=registry_args(self.settings.registry),
+                zero_downtime=True,
+                docker_host=self.settings.docker_host,
+            )
+            reference = ScoringImage(name, args, self.opts).reference
+        made = VersionArgs(name=version.name, image=reference, is_default=version.is_default)
+        if version.traffic_percentile is not None:
+            made["traffic_percentile"] = version.traffic_percentile
+        return made
 
     def image_config(self, execution_script: str) -> ImageConfigArgs:
         """Return how images are made around a script."""
@@ -129,7 +152,10 @@ class Deployment:
             args["primary_key"] = pulumi.Output.secret(primary)
         if secondary := access.keys.get("secondary"):
             args["secondary_key"] = pulumi.Output.secret(secondary)
-        if service.style == "image":
+        args |= cast(ContainerWebserviceArgs, service.gateway.arguments)
+        if service.gateway.versions:
+            args["versions"] = [self.version(service.name, version) for version in service.gateway.versions]
+        elif service.style == "image":
             args["image"] = self.image()
         else:
             args["image_config"] = self.image_config(service.execution_script)

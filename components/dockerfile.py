@@ -87,6 +87,30 @@ def scoring_dockerfile(
     )
 
 
+def gateway_dockerfile(*, base_image: str, script: str, command: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Return the Dockerfile of a gateway's image: HAProxy and the script that runs it.
+
+    Args:
+        base_image: what it starts from, with HAProxy and bash.
+        script: name of the layer archive with the script in the build context.
+        command: what runs.
+        labels: what is known of the image.
+    """
+    return "\n".join(
+        [
+            f"FROM {base_image}",
+            f"ADD {script} /",
+            *label_lines(labels),
+            f"USER {USER}",
+            f"EXPOSE {PORT}",
+            "STOPSIGNAL SIGTERM",
+            "ENTRYPOINT []",
+            f"CMD {json.dumps(list(command))}",
+            "",
+        ]
+    )
+
+
 def scoring_environment(
     *,
     entry_script: str,

@@ -62,3 +62,12 @@ def port_number(value: float) -> int:
     if not (isinstance(value, (int, float)) and 0 <= value <= 65535 and value == int(value)):
         raise Problem(f"port is {value!r}: give 1 to 65535, or 0 to let Docker choose a free one.")
     return int(value)
+
+
+def whole_number(setting: str, value: float, low: int, high: int) -> int:
+    """Return `value` of `setting` as a whole number; raise `Problem` unless it is one from `low` to `high`."""
+    if isinstance(value, bool) or not (
+        isinstance(value, (int, float)) and low <= value <= high and value == int(value)
+    ):
+        raise Problem(f"{setting} is {value!r}: give a whole number from {low} to {high}.")
+    return int(value)

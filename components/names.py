@@ -17,6 +17,9 @@ MODEL_REPOSITORY = "models"
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{2,31}")
 REPOSITORY_COMPONENT = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+RESERVED_VERSIONS = ("gateway", "replica", "localhost")
+"""Names that resources or hosts beside the versions have."""
+
 MODEL_NAME_LENGTH = 255
 HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 HOST_NAME_LENGTH = 253
@@ -59,6 +62,16 @@ def camel(name: str) -> str:
     """Return a Python name as Pulumi's languages write it."""
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)
+
+
+def check_version_name(name: str) -> str:
+    """Return `name` of a service's version; raise `Problem` when it cannot be a name in DNS and of a resource."""
+    if re.fullmatch(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?", name) and name not in RESERVED_VERSIONS:
+        return name
+    raise Problem(
+        f"the version name {name!r} is not allowed: 1 to 32 lower-case letters, digits and dashes, starting with a "
+        f"letter, not ending with a dash, and not {' or '.join(RESERVED_VERSIONS)}."
+    )
 
 
 def check_image_name(name: str) -> str:

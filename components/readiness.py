@@ -208,14 +208,17 @@ class DockerContainer:
         local: whether ports that the daemon publishes are this machine's: then the service is asked as its callers
             will, which costs next to nothing, while a health check inside the container starts a process.
         tls: whether the service wants TLS.
+        check_port: the port that answers health checks inside; 0 for the server's own.
     """
 
-    def __init__(self, client: Any, container_id: str, *, local: bool = False, tls: bool = False) -> None:
+    def __init__(
+        self, client: Any, container_id: str, *, local: bool = False, tls: bool = False, check_port: int = 0
+    ) -> None:
         self.api = client.api
         self.id = container_id
         self.local = local
         self.tls = tls
-        self.check = HEALTH_CHECK_BESIDE_TLS if tls else HEALTH_CHECK
+        self.check = health_check(check_port or (HEALTH_PORT if tls else PORT))
         self.published: tuple[str, int] | None = None
         self.asked = 0
 

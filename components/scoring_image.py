@@ -30,6 +30,9 @@ class ScoringImageArgs(TypedDict):
     those of the Docker daemon, and the image stays there."""
     keep_locally: NotRequired[bool]
     """Whether the image outlives this resource in the daemon. Default: false."""
+    zero_downtime: NotRequired[bool]
+    """Whether services with zeroDowntime run from this image: then an old image is removed at the end of an update.
+    Default: false."""
     docker_host: NotRequired[str]
     """Address of the Docker daemon to ask, when the provider is given another than the environment names."""
 
@@ -92,6 +95,7 @@ class ScoringImage(pulumi.ComponentResource):
             platform=platform,
             keep_locally=args.get("keep_locally", False),
             access=access,
+            outlived=args.get("zero_downtime", False),
         )
         self.image_name = built.image.image_name
         self.reference = built.reference

@@ -10,8 +10,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from components import dockerfile, image_config, limits, model_files, names, refusals, service_access, service_network
+from components import (
+    dockerfile,
+    image_config,
+    limits,
+    model_files,
+    names,
+    refusals,
+    service_access,
+    service_gateway,
+    service_network,
+)
 from components.daemon import Daemon
+from components.gateway_config import GatewayConfig
 from components.problems import Problem
 from components.registry_login import Access
 
@@ -19,11 +30,16 @@ LOOPBACK = "127.0.0.1"
 
 
 class Style(Enum):
-    """The three ways to deploy, by the input that each starts from."""
+    """The ways to deploy, by the input that each starts from."""
 
     MODEL_FILES = "model_paths"
     MODELS = "models"
     IMAGE = "image"
+    VERSIONS = "versions"
+
+
+NEEDING_CONFIG = (Style.MODEL_FILES, Style.MODELS)
+"""The ways that make an image."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +60,14 @@ class ServiceConfig:
     network: service_network.NetworkConfig = field(default_factory=service_network.NetworkConfig)
     access: service_access.AccessConfig = field(default_factory=service_access.AccessConfig)
     registry: Access = field(default_factory=Access)
+    gateway: GatewayConfig | None = None
+    scoring_timeout_ms: int = 0
+    """The longest that one run() may take; 0 for the server's own limit."""
+
+    @property
+    def server_access(self) -> service_access.AccessConfig:
+        """What the server itself sees to: keys always, TLS only without a gateway."""
+        return service_access.AccessConfig(self.access.auth_enabled) if self.gateway else self.access
 
 
 def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
@@ -59,11 +83,13 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
     """
     refusals.check(argument for argument, value in args.items() if is_given(value))
     style = style_of(args)
-    if style is not Style.IMAGE:
+    if style in NEEDING_CONFIG:
         image_config.check(args["image_config"])
     for path in args.get("model_paths") or ():
         model_files.check_path(Path(path))
     service = names.check_service_name(args.get("service_name") or name)
+    access = service_access.check(args, stack)
+    gateway = service_gateway.check(args, tls=access.certificate is not None)
     return ServiceConfig(
         name=service,
         style=style,
@@ -76,7 +102,9 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
         wait_timeout=limits.positive_seconds("waitTimeout", args.get("wait_timeout", 300)),
         labels=labels(service, args),
         network=service_network.check(args),
-        access=service_access.check(args, stack),
+        access=access,
+        gateway=gateway,
+        scoring_timeout_ms=int(args.get("scoring_timeout_ms", 0)),
     )
 
 
@@ -98,9 +126,10 @@ def style_of(args: Mapping[str, Any]) -> Style:
             f"{', '.join([first, *others])} are given, one is allowed: keep {first} and drop {' and '.join(others)}."
         )
     (style,) = given
-    if style is Style.IMAGE and args.get("image_config"):
-        raise Problem("imageConfig is given with image, which is made already: drop imageConfig.")
-    if style is not Style.IMAGE and not args.get("image_config"):
+    if style not in NEEDING_CONFIG and args.get("image_config"):
+        made = "image, which is" if style is Style.IMAGE else "versions, whose images are"
+        raise Problem(f"imageConfig is given with {made} made already: drop imageConfig.")
+    if style in NEEDING_CONFIG and not args.get("image_config"):
         raise Problem(f"{names.camel(style.value)} needs imageConfig, at least its executionScript.")
     return style
 

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import access_settings, hosting_settings, names, refusals
+from components import access_settings, gateway_settings, hosting_settings, names, refusals
 from components.access_settings import AccessSettings
+from components.gateway_settings import GatewaySettings
 from components.hosting_settings import HostingSettings
 from components.problems import Problem
 from components.setting_values import check_known, kind_of, to_number, to_texts, to_whole_number
@@ -25,6 +26,7 @@ SERVICE_KEYS = (
     "properties",
     *access_settings.OF_SERVICE,
     *hosting_settings.OF_SERVICE,
+    *gateway_settings.OF_SERVICE,
 )
 
 
@@ -49,6 +51,7 @@ class ServiceSettings:
     properties: Mapping[str, str] = field(default_factory=dict)
     hosting: HostingSettings = field(default_factory=HostingSettings)
     access: AccessSettings = field(default_factory=AccessSettings)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
 
 
 @dataclass(frozen=True)
@@ -248,6 +251,7 @@ class Reader:
             else self.mapping("properties"),
             hosting=HostingSettings.read(name, entry, self.own),
             access=AccessSettings.read(name, entry, self.own),
+            gateway=GatewaySettings.read(name, str(style), entry, self.own),
         )
 
 

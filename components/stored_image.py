@@ -50,27 +50,35 @@ def build_image(
     platform: pulumi.Input[str],
     keep_locally: bool = False,
     access: Access | None = None,
+    outlived: bool = False,
 ) -> StoredImage:
     """Build the image `image_name` from the staged `context`, and remove it on destroy unless `keep_locally`.
 
-    With `access` to a registry it is pushed there, and stays there. The provider does not notice when an image that it
-    built or pushed is gone, as after an interrupted destroy or a removal by hand; so the daemon at `host` and the
-    registry are asked, and what is missing is built or pushed again.
+    With `access` to a registry it is pushed there, and stays there. With `outlived`, containers run on from the old
+    image until the update ends, and it is removed after them. The provider does not notice when an image that it built
+    or pushed is gone, as after an interrupted destroy or a removal by hand; so the daemon at `host` and the registry
+    are asked, and what is missing is built or pushed again.
     """
     access = access or Access()
 
+    folder = pulumi.Output.from_input(context)
+
     async def present(seen: list[str]) -> str:
-        tag, folder, password = seen[0], seen[1], seen[3]
+        tag, password = seen[0], seen[2]
         if pulumi.runtime.is_dry_run():
             return tag
         login = access.login(password)
         pushed = bool(access.address) and await asyncio.to_thread(is_pushed, tag, access.address, login)
-        if not await asyncio.to_thread(host.image_id, tag):
+        # The name goes with a former image's resource when an update to another failed and this one was gone back to.
+        there = bool(await asyncio.to_thread(host.image_id, tag))
+        there = there or await asyncio.to_thread(host.name_image, await image.repo_digest.future() or "", tag)
+        if not there:
             pulumi.log.warn(f"the image {tag} is gone from the Docker daemon: bringing it back", resource=image)
             if pushed:
                 await asyncio.to_thread(host.pull, tag, login.auth_config())
             else:
-                await asyncio.to_thread(host.build, folder, tag)
+                # Awaited: what the folder depends on, such as models, this image's removal must not depend on.
+                await asyncio.to_thread(host.build, await folder.future() or "", tag)
         if access.address and not pushed:
             pulumi.log.warn(f"the image {tag} is gone from its registry: pushing it again", resource=image)
             await asyncio.to_thread(host.push, tag, login.auth_config())
@@ -86,14 +94,14 @@ def build_image(
         ),
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    built: pulumi.Output[list[str]] = pulumi.Output.all(image.image_name, context, image.urn, access.password)
+    built: pulumi.Output[list[str]] = pulumi.Output.all(image.image_name, image.urn, access.password)
     stored = docker.RemoteImage(
         f"{name}-stored",
         # The name holds nothing of the password that it was looked for with.
         name=pulumi.Output.unsecret(apply_reporting(built, name, present)),
         keep_locally=keep_locally,
         force_remove=True,  # a container of another stack may run from it: then only the name goes
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=True),
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[image], delete_before_replace=not outlived),
     )
     return StoredImage(image, stored, bool(access.address))
 

@@ -156,6 +156,10 @@ class FakeContainer:
     """The host's address and port that its server is published on."""
     died: list[int] = field(default_factory=list)
     """The codes that its process ended with."""
+    network: str = ""
+    """The first network that it joined."""
+    alias: str = ""
+    """The name by which that network's other containers find it."""
     asked: int = 0
     """How often its health check was run inside."""
 
@@ -173,7 +177,11 @@ class FakeApi:
         seen = self.containers[container]
         state = {"Status": seen.status, "ExitCode": seen.exit_code, "StartedAt": "now", "OOMKilled": False}
         ports = [{"HostIp": seen.published[0], "HostPort": str(seen.published[1])}] if seen.published else None
-        return {"State": state, "RestartCount": seen.restarts, "NetworkSettings": {"Ports": {f"{PORT}/tcp": ports}}}
+        settings = {
+            "Ports": {f"{PORT}/tcp": ports},
+            "Networks": {seen.network: {"IPAddress": f"address-of-{container}"}},
+        }
+        return {"State": state, "RestartCount": seen.restarts, "NetworkSettings": settings}
 
     def events(self, filters: dict[str, str], **options: Any) -> list[dict[str, Any]]:
         died = self.containers[filters["container"]].died
@@ -185,7 +193,16 @@ class FakeApi:
 
     def exec_start(self, exec_id: str) -> bytes:
         self.containers[exec_id].asked += 1
-        return b""
+        return self.gateway_status().encode() if self.commands[-1][-1] == "status" else b""
+
+    def gateway_status(self) -> str:
+        """Return what a gateway says that serves from every container."""
+        servers = [
+            f"1 {seen.alias.partition('.')[0]} 1 c address-of-{name} 2 0"
+            for name, seen in self.containers.items()
+            if seen.alias
+        ]
+        return "\n".join(["current", "1", "# be_id ...", *servers])
 
     def exec_inspect(self, exec_id: str) -> dict[str, int]:
         return {"ExitCode": 0 if self.containers[exec_id].ready else 1}
@@ -217,6 +234,8 @@ class FakeDaemon:
         """Labels by reference, the newest last."""
         self.gone: set[str] = set()
         """Images that the provider takes for built, though the daemon has them no more."""
+        self.nameless: set[str] = set()
+        """Images that are there and lost these names."""
         self.built: list[tuple[str, str]] = []
         """What was built past the provider, as (context, tag)."""
         self.gpus = False
@@ -268,6 +287,12 @@ class FakeDaemon:
     def image_labels(self, reference: str) -> dict[str, str]:
         return dict(self.images.get(reference, {}))
 
+    def name_image(self, image_id: str, tag: str) -> bool:
+        found = image_id in {id_of(reference) for reference in self.nameless}
+        if found:
+            self.images[tag] = {}
+        return found
+
     def build(self, context: str, tag: str) -> None:
         self.built.append((context, tag))
         self.images[tag] = {}
@@ -277,6 +302,9 @@ class FakeDaemon:
 
     def published(self) -> list[Published]:
         return list(self.ports)
+
+    def port_of(self, container: str, address: str) -> int:
+        return next((seen.port for seen in self.ports if (seen.container, seen.address) == (container, address)), 0)
 
 
 class Run(Protocol):
@@ -332,8 +360,9 @@ class Engine:
 
     def create(self, made: Registration) -> tuple[str, dict[str, Any]]:
         """Return the id and the computed outputs of a resource of a provider."""
-        if made.type == VOLUME:
-            return f"{made.name}-name", {"name": f"{made.name}-name"}
+        if made.type in (VOLUME, NETWORK):
+            name = made.inputs.get("name", f"{made.name}-name")
+            return name, {"name": name}
         starts = made.type == CONTAINER and made.inputs.get("start", True)
         if starts and (not self.preview or made.name in self.existing):
             return self.start(made)
@@ -349,9 +378,11 @@ class Engine:
 
     def start(self, made: Registration) -> tuple[str, dict[str, Any]]:
         """Start a container in the fake daemon."""
-        identifier = f"{made.inputs['name']}-id"
-        self.daemon.containers.setdefault(identifier, self.daemon.next_container())
-        ports = [{"external": ASSIGNED_PORT, **port} for port in made.inputs["ports"]]
+        identifier = f"{made.inputs.get('name', made.name)}-id"
+        container = self.daemon.containers.setdefault(identifier, self.daemon.next_container())
+        for joined in made.inputs.get("networksAdvanced", [])[:1]:
+            container.network, container.alias = joined["name"], next(iter(joined.get("aliases", [])), "")
+        ports = [{"external": ASSIGNED_PORT, **port} for port in made.inputs.get("ports", [])]
         return identifier, {"ports": ports}
 
     @property

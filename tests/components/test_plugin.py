@@ -58,6 +58,7 @@ def test_the_schema_has_three_components_and_their_types(schema: dict[str, Any])
         "model-webservice:index:ImageConfigArgs",
         "model-webservice:index:RegistryArgs",
         "model-webservice:index:ResourceConfigurationArgs",
+        "model-webservice:index:VersionArgs",
     }
     assert all(said["isComponent"] for said in schema["resources"].values())
 

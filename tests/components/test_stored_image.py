@@ -19,7 +19,7 @@ def connect() -> Daemon:
 class Owner(pulumi.ComponentResource):
     """A component that builds an image."""
 
-    def __init__(self, keep_locally: bool = False, access: Access | None = None) -> None:
+    def __init__(self, keep_locally: bool = False, access: Access | None = None, outlived: bool = False) -> None:
         super().__init__("test:index:Owner", "owner")
         built = build_image(
             "x",
@@ -30,6 +30,7 @@ class Owner(pulumi.ComponentResource):
             platform="linux/amd64",
             keep_locally=keep_locally,
             access=access,
+            outlived=outlived,
         )
         self.register_outputs({"reference": built.reference})
 
@@ -58,6 +59,17 @@ def test_an_image_that_is_kept_is_not_removed(up: Run) -> None:
 
 def test_the_reference_is_known_in_a_preview(preview: Run) -> None:
     assert preview(Owner).find("test:index:Owner").outputs == {"reference": "x:1"}
+
+
+def test_an_image_that_lost_its_name_gets_it_back(up: Run, daemon: FakeDaemon) -> None:
+    daemon.gone.add("x:1")
+    daemon.nameless.add("x:1")
+    engine = up(Owner)
+    assert (daemon.built, "x:1" in daemon.images, engine.log) == ([], True, [])
+
+
+def test_an_image_that_containers_outlive_is_removed_at_the_end_of_an_update(up: Run) -> None:
+    assert up(lambda: Owner(outlived=True)).find(REMOTE_IMAGE).delete_before_replace is False
 
 
 def test_an_image_that_is_gone_from_the_daemon_is_built_again_and_said(up: Run, daemon: FakeDaemon) -> None:

@@ -1,0 +1,119 @@
+"""The gateway: HAProxy in front of a service's containers, on the service's port.
+
+It stays while containers, certificates, limits and shares change: it finds containers by Docker's DNS, and all else
+comes as files in a volume.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_docker as docker
+
+from components import delivered_files, dockerfile, gateway_config, gateway_image, readiness
+from components.daemon import Daemon
+from components.gateway_config import CERTIFICATE_FILE, CONFIG_FILE, FILES_ROOT, GatewayConfig
+from components.reporting import apply_reporting
+from components.scoring_container import docker_check, hardening
+from components.service_config import ServiceConfig
+from components.stored_image import build_image
+
+NO_CERTIFICATE = "# The service speaks plain HTTP.\n"
+"""The file is always there: another set of files would be another volume, and so another gateway."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A gateway's resources."""
+
+    container: docker.Container
+    files: delivered_files.DeliveredFiles
+
+    @property
+    def port(self) -> "pulumi.Output[int]":
+        """The host port."""
+        return self.container.ports.apply(lambda ports: int(ports[0].external or 0) if ports else 0)
+
+
+def build(name: str, config: ServiceConfig, host: Daemon, parent: pulumi.Resource) -> "pulumi.Output[str]":
+    """Build the gateway's image and return its id."""
+    image_name, platform = f"{config.name}-gateway", host.platform()
+    context = gateway_image.stage(image_name, pulumi.get_stack(), f"{name}-gateway", platform)
+    built = build_image(
+        f"{name}-gateway",
+        parent=parent,
+        host=host,
+        image_name=f"{image_name}:{context.tag}",
+        context=context.path,
+        platform=platform,
+    )
+
+    async def pin(reference: str) -> str:
+        return await asyncio.to_thread(host.image_id, reference) or reference
+
+    return apply_reporting(built.reference, name, pin)
+
+
+def create(
+    name: str,
+    config: ServiceConfig,
+    gateway: GatewayConfig,
+    *,
+    image: "pulumi.Output[str]",
+    network: docker.Network,
+    ready: "pulumi.Output[list[str]]",
+    host: Daemon,
+    parent: pulumi.Resource,
+) -> Gateway:
+    """Return the gateway, whose files are delivered when all containers are `ready`.
+
+    In a preview they are taken for ready, so that it shows what will change and not what may.
+    """
+    pem = ""
+    if config.access.certificate:
+        pem = f"{config.access.certificate.pem.rstrip()}\n{config.access.certificate.private_key.rstrip()}\n"
+    text = gateway_config.haproxy_config(gateway, pem)
+    contents: Mapping[str, pulumi.Input[str]] = {CONFIG_FILE: text, CERTIFICATE_FILE: pem or NO_CERTIFICATE}
+    if not pulumi.runtime.is_dry_run():
+        contents = {file: after(ready, content) for file, content in contents.items()}
+    opts = pulumi.ResourceOptions(parent=parent)
+    files = delivered_files.deliver(f"{name}-gateway", contents, folder=FILES_ROOT, image=image, opts=opts)
+    label = config.network.dns_name_label
+    networks = [
+        docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[label] if config.network.own else None)
+    ]
+    if config.network.vnet_name:
+        joined = docker.ContainerNetworksAdvancedArgs(name=config.network.vnet_name, aliases=[label] if label else None)
+        networks.append(joined)
+    port = config.port or host.port_of(config.name, config.bind_address) or None
+    container = docker.Container(
+        f"{name}-gateway",
+        **hardening(config),
+        name=config.name,
+        image=image,
+        envs=[],
+        tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=16m"},  # noqa: S108 - the container's own
+        cpus="1.0",
+        memory=256,
+        memory_swap=256,
+        ports=[docker.ContainerPortArgs(internal=dockerfile.PORT, external=port, ip=config.bind_address)],
+        hostname=label or None,
+        networks_advanced=networks,
+        healthcheck=docker_check(readiness.health_check(gateway_config.HEALTH_PORT), config.wait_timeout),
+        labels=[docker.ContainerLabelArgs(label=f"{dockerfile.LABEL_PREFIX}.gateway", value=config.name)],
+        volumes=[files.mount],
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=[files.delivery],
+            replace_on_changes=["healthcheck"],
+            # A service that gets a gateway gives it its port and name.
+            aliases=[pulumi.Alias(name=f"{name}-container")],
+        ),
+    )
+    return Gateway(container, files)
+
+
+def after(ready: "pulumi.Output[list[str]]", content: pulumi.Input[str]) -> "pulumi.Output[str]":
+    """Return `content` once all containers are ready."""
+    return pulumi.Output.all(ready, content).apply(lambda seen: str(seen[1]))

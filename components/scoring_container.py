@@ -1,0 +1,124 @@
+"""The container that serves, with no more rights than it needs: on a port of its own, or behind a gateway."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from components import dockerfile, limits, readiness
+from components.delivered_files import DeliveredFiles
+from components.gateway_config import Version
+from components.service_config import ServiceConfig
+from components.service_gateway import ONLY_VERSION
+from components.service_needs import Limits
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a container stands behind a gateway."""
+
+    version: Version
+
+
+def scoring_container(
+    resource: str,
+    config: ServiceConfig,
+    *,
+    image: pulumi.Input[str],
+    environment: pulumi.Input[Mapping[str, pulumi.Input[str]]],
+    needed: "pulumi.Output[Limits]",
+    told: Mapping[str, str],
+    files: DeliveredFiles | None,
+    networks: Sequence[docker.ContainerNetworksAdvancedArgs] | None,
+    parent: pulumi.Resource,
+    place: Place | None = None,
+) -> docker.Container:
+    """Return a container of the service.
+
+    Args:
+        resource: the resource's name.
+        config: the service's configuration.
+        image: id of the image.
+        environment: the user's variables, which win over the service's own, save those on access.
+        needed: what it may use.
+        told: the server's settings on what it tells and records.
+        files: keys and certificates.
+        networks: what it joins in place of Docker's default network.
+        parent: the service.
+        place: where it stands behind a gateway. Without one it has the service's name and port, and is removed before
+            its successor starts; with one the successor starts, under a name of its own, beside it.
+    """
+
+    def variables(seen: list[Any]) -> list[str]:
+        limits, given = seen
+        known = {**own_variables(config, place), **told, "WORKER_COUNT": str(limits.workers), **given}
+        return sorted(f"{key}={value}" for key, value in {**known, **config.server_access.environment}.items())
+
+    envs = pulumi.Output.all(needed, environment).apply(variables)
+    port = docker.ContainerPortArgs(internal=dockerfile.PORT, external=config.port or None, ip=config.bind_address)
+    tls = config.server_access.certificate is not None
+    standing: dict[str, Any] = {}
+    opts = pulumi.ResourceOptions(
+        parent=parent, depends_on=[files.delivery] if files else [], replace_on_changes=["healthcheck"]
+    )
+    if place:
+        opts.delete_before_replace = False
+    else:
+        standing = {"name": config.name, "ports": [port], "hostname": config.network.dns_name_label or None}
+    return docker.Container(
+        resource,
+        **standing,
+        **hardening(config),
+        image=image,
+        envs=envs,
+        tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108 - the container's own
+        cpus=needed.apply(lambda limits: limits.cpus),
+        memory=needed.apply(lambda limits: limits.memory_mb),
+        memory_swap=needed.apply(lambda limits: limits.memory_mb),
+        gpus=needed.apply(lambda limits: limits.gpus),
+        healthcheck=docker_check(
+            readiness.HEALTH_CHECK_BESIDE_TLS if tls else readiness.HEALTH_CHECK, config.wait_timeout
+        ),
+        labels=[docker.ContainerLabelArgs(label=key, value=value) for key, value in sorted(config.labels.items())],
+        volumes=[files.mount] if files else None,
+        networks_advanced=networks,
+        opts=opts,
+    )
+
+
+def own_variables(config: ServiceConfig, place: Place | None) -> dict[str, str]:
+    """Return the server's settings that the service sets."""
+    found = {"SERVICE_NAME": config.name}
+    if config.scoring_timeout_ms:
+        found["SCORING_TIMEOUT_MS"] = str(config.scoring_timeout_ms)
+    if place:
+        found["SCORING_LISTEN_WHEN_READY"] = "true"
+        if place.version.name != ONLY_VERSION:
+            found["SERVICE_VERSION"] = place.version.name
+    return found
+
+
+def hardening(config: ServiceConfig) -> dict[str, Any]:
+    """Return what all running containers of a service have in common, as arguments of a `docker.Container`."""
+    return {
+        "user": dockerfile.USER,
+        "init": True,
+        "read_only": True,
+        "capabilities": docker.ContainerCapabilitiesArgs(drops=["ALL"]),
+        "security_opts": ["no-new-privileges:true"],
+        "log_driver": "json-file",
+        "log_opts": {"max-file": "3", "max-size": "10m"},
+        "restart": "unless-stopped",
+        "stop_timeout": config.stop_grace_seconds,
+        "destroy_grace_seconds": config.stop_grace_seconds,
+        "must_run": True,
+    }
+
+
+def docker_check(tests: list[str], start_seconds: int) -> docker.ContainerHealthcheckArgs:
+    """Return Docker's own check of a container, whose failures do not count in its first `start_seconds`."""
+    return docker.ContainerHealthcheckArgs(
+        tests=tests, interval="10s", timeout="5s", retries=3, start_period=limits.duration(start_seconds)
+    )

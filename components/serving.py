@@ -1,0 +1,219 @@
+"""How a service's containers are made and waited for: one on a port of its own, or several behind a gateway."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+
+from components import (
+    delivered_files,
+    gateway,
+    gateway_config,
+    gateway_status,
+    readiness,
+    service_access,
+    service_needs,
+    telemetry,
+)
+from components.daemon import Daemon
+from components.gateway_config import GatewayConfig
+from components.reporting import apply_reporting
+from components.scoring_container import Place, scoring_container
+from components.service_config import ServiceConfig
+from components.service_gateway import resource_part
+from components.stored_image import pull_missing
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What is known of the containers of a service."""
+
+    state: "pulumi.Output[str]"
+    port: "pulumi.Output[int]"
+    """The host port; 0 while it is not known."""
+    image_id: "pulumi.Output[str]"
+    container_id: "pulumi.Output[str]"
+
+
+def alone(
+    name: str,
+    config: ServiceConfig,
+    args: Mapping[str, Any],
+    image: "pulumi.Output[str]",
+    host: Daemon,
+    parent: pulumi.Resource,
+) -> Serving:
+    """Create the container, which has the service's name and port, and wait for it."""
+    pinned = pin(name, config, image, host)
+    container = scoring_container(
+        f"{name}-container",
+        config,
+        image=pinned,
+        environment=args.get("environment") or {},
+        needed=need(name, config, image, pinned, host),
+        told=telemetry.environment(args),
+        files=files(name, config, args, pinned, parent),
+        networks=own_networks(name, config, parent),
+        parent=parent,
+    )
+    port: pulumi.Output[int] = container.ports.apply(lambda ports: int(ports[0].external or 0) if ports else 0)
+    return Serving(ready(name, config, container, host), port, container.image, container.id)
+
+
+def behind_gateway(
+    name: str,
+    config: ServiceConfig,
+    asked: GatewayConfig,
+    args: Mapping[str, Any],
+    image: "pulumi.Output[str]",
+    host: Daemon,
+    parent: pulumi.Resource,
+) -> Serving:
+    """Create the containers and the gateway, and wait for them in turn: new containers, then what leads to them."""
+    own_name = config.name if config.network.own else None
+    network = docker.Network(f"{name}-network", name=own_name, opts=pulumi.ResourceOptions(parent=parent))
+    gateway_image = gateway.build(name, config, host, parent)
+    delivered = files(name, config, args, gateway_image, parent)
+    images = {version["name"]: version["image"] for version in args.get("versions") or ()}
+    containers: list[docker.Container] = []
+    versions: list[str] = []
+    for version in asked.versions:
+        reference = pulumi.Output.from_input(images.get(version.name, image))
+        pinned = pin(name, config, reference, host)
+        needed = need(name, config, reference, pinned, host)
+        networks = [docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[version.host])]
+        if config.network.vnet_name:
+            networks.append(docker.ContainerNetworksAdvancedArgs(name=config.network.vnet_name))
+        for number in range(1, asked.replicas + 1):
+            made = scoring_container(
+                f"{name}-{resource_part(version)}-{number}",
+                config,
+                image=pinned,
+                environment=args.get("environment") or {},
+                needed=needed,
+                told=telemetry.environment(args),
+                files=delivered,
+                networks=networks,
+                parent=parent,
+                place=Place(version),
+            )
+            containers.append(made)
+            versions.append(version.name)
+    all_ready = pulumi.Output.all(*[ready(name, config, made, host) for made in containers])
+    front = gateway.create(
+        name, config, asked, image=gateway_image, network=network, ready=all_ready, host=host, parent=parent
+    )
+
+    async def served(seen: list[str]) -> str:
+        gateway_id, _, network_name, *container_ids = seen
+        if pulumi.runtime.is_dry_run():
+            found = readiness.DockerContainer(host.client, gateway_id, check_port=gateway_config.HEALTH_PORT)
+            return await asyncio.to_thread(readiness.state_of, found)
+
+        def wait_for_all() -> str:
+            wanted: dict[str, list[str]] = {}
+            for version, container_id in zip(versions, container_ids, strict=True):
+                address = gateway_status.address_of(host.client, container_id, network_name)
+                wanted.setdefault(version, []).append(address)
+            found = gateway_status.DockerGateway(host.client, gateway_id)
+            gateway_status.wait_until_serving(found, wanted, service=config.name)
+            return readiness.HEALTHY
+
+        return await asyncio.to_thread(wait_for_all)
+
+    ids = pulumi.Output.all(
+        front.container.id, front.files.delivery.id, network.name, *[container.id for container in containers]
+    )
+    state = pulumi.Output.all(ids, all_ready).apply(lambda seen: [str(text) for text in seen[0]])
+    # What is waited for holds secrets, such as the certificate's key; the word on the state does not.
+    return Serving(
+        pulumi.Output.unsecret(apply_reporting(state, name, served)),
+        front.port,
+        containers[0].image,
+        containers[0].id,
+    )
+
+
+def pin(name: str, config: ServiceConfig, reference: "pulumi.Output[str]", host: Daemon) -> "pulumi.Output[str]":
+    """Return the image's id, so that a container is replaced when, and only when, its image is another."""
+    registry = config.registry
+
+    async def found(seen: list[str]) -> str:
+        text, password = seen
+        if not pulumi.runtime.is_dry_run():
+            await asyncio.to_thread(pull_missing, text, host, registry, password)
+        return await asyncio.to_thread(host.image_id, text) or text
+
+    # What comes of it holds nothing of the password that the registry was asked with.
+    return pulumi.Output.unsecret(apply_reporting(pulumi.Output.all(reference, registry.password), name, found))
+
+
+def need(
+    name: str, config: ServiceConfig, reference: "pulumi.Output[str]", pinned: "pulumi.Output[str]", host: Daemon
+) -> "pulumi.Output[service_needs.Limits]":
+    """Return what a container may use: what is given, else what its image's models need."""
+    registry = config.registry
+
+    async def limits(seen: list[str]) -> service_needs.Limits:
+        needs = await asyncio.to_thread(service_needs.needs_of, seen[0], host, registry, seen[1])
+        return await asyncio.to_thread(service_needs.limits_of, needs, config.cpus, config.memory_mb, host)
+
+    asked: pulumi.Output[list[str]] = pulumi.Output.all(reference, registry.password, pinned)
+    return pulumi.Output.unsecret(apply_reporting(asked, name, limits))
+
+
+def files(
+    name: str, config: ServiceConfig, args: Mapping[str, Any], image: "pulumi.Output[str]", parent: pulumi.Resource
+) -> delivered_files.DeliveredFiles | None:
+    """Return the server's keys and certificate, where it needs any."""
+    texts = service_access.files(name, config.server_access, args)
+    if not texts:
+        return None
+    opts = pulumi.ResourceOptions(parent=parent)
+    return delivered_files.deliver(name, texts, folder=service_access.FOLDER, image=image, opts=opts)
+
+
+def own_networks(
+    name: str, config: ServiceConfig, parent: pulumi.Resource
+) -> Sequence[docker.ContainerNetworksAdvancedArgs] | None:
+    """Return the networks that a container joins, if other than Docker's own, with its names there."""
+    asked = config.network
+    joined: pulumi.Input[str] = asked.vnet_name
+    if asked.own:
+        opts = pulumi.ResourceOptions(parent=parent)
+        joined = docker.Network(f"{name}-network", name=config.name, opts=opts).name
+    elif not asked.vnet_name:
+        return None
+    aliases = [asked.dns_name_label] if asked.dns_name_label else None
+    return [docker.ContainerNetworksAdvancedArgs(name=joined, aliases=aliases)]
+
+
+def ready(name: str, config: ServiceConfig, container: docker.Container, host: Daemon) -> "pulumi.Output[str]":
+    """Wait until a container is ready and return its state; in a preview, return the state alone."""
+
+    async def seen(container_id: str) -> str:
+        tls = config.server_access.certificate is not None
+        found = readiness.DockerContainer(host.client, container_id, local=host.is_local, tls=tls)
+        if pulumi.runtime.is_dry_run():
+            return await asyncio.to_thread(readiness.state_of, found)
+        return await wait(found, config.name, config.wait_timeout, container)
+
+    return apply_reporting(container.id, name, seen)
+
+
+async def wait(seen: readiness.DockerContainer, service: str, timeout: float, resource: pulumi.Resource) -> str:
+    """Wait in a thread until the container is ready; what it says goes to Pulumi's display from the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def say(line: str) -> None:
+        loop.call_soon_threadsafe(pulumi.log.info, line, resource)
+
+    def say_state(line: str) -> None:
+        loop.call_soon_threadsafe(pulumi.log.info, line, resource, None, True)
+
+    return await asyncio.to_thread(
+        readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state
+    )

@@ -1,0 +1,302 @@
+"""Updates of a service with `zeroDowntime`, under a steady load of which nothing may be lost.
+
+The tests share one stack and run in the order in which they stand. Its first service has keys and TLS, as in staging;
+the second is made of two versions.
+"""
+
+import re
+import secrets
+import ssl
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import docker
+import pytest
+import requests
+from pulumi import automation
+
+from tests import pki
+from tests.e2e.load import Load, load
+from tests.e2e.project import Project, Run, check_out, environment
+
+pytestmark = pytest.mark.e2e
+
+STEADY, SHARED = "e2e-steady", "e2e-shared"
+SCRIPT = "scoring/mnist/score_steady.py"
+CERTIFICATES = "certificates"
+
+
+class Stack:
+    """The stack with its keys, certificates and scripts, all of which the tests change."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.keys = {name: secrets.token_hex(32) for name in ("primaryKey", "secondaryKey")}
+        self.shares = {"blue": 80, "green": 20}
+        self.limits: dict[str, object] = {}
+        for name in self.shares:
+            (project.checkout / f"{name}.py").write_text(
+                "import json\nimport time\n\n\ndef init():\n    pass\n\n\n"
+                f"def run(data):\n    time.sleep(json.loads(data)['data'][0])\n    return '{name}'\n"
+            )
+        self.write_script("first")
+        self.write_model("model")
+        self.renew_certificate()
+
+    def write_script(self, answer: str, init: str = "pass") -> None:
+        """Write a script that answers with a word of its own and the model's content."""
+        (self.project.checkout / SCRIPT).write_text(
+            f"import os\n\n\ndef init():\n    {init}\n\n\n"
+            "def run(data):\n"
+            '    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.txt")) as file:\n'
+            f"        return '{answer} ' + file.read()\n"
+        )
+
+    def write_model(self, content: str) -> None:
+        (self.project.checkout / "model.txt").write_text(content)
+
+    def renew_certificate(self) -> None:
+        pki.make_certificate(self.project.checkout / CERTIFICATES, ["localhost"])
+
+    def up(self) -> Run:
+        access = {
+            "authEnabled": True,
+            "sslEnabled": True,
+            "sslCertPemFile": f"{CERTIFICATES}/certificate.pem",
+            "sslKeyPemFile": f"{CERTIFICATES}/private-key.pem",
+            "sslCname": "localhost",
+        }
+        versions = [
+            {"name": name, "executionScript": f"{name}.py", "trafficPercentile": share}
+            for name, share in self.shares.items()
+        ]
+        self.project.configure(
+            {
+                "services": [
+                    {"name": STEADY, "style": "modelFile", **access},
+                    {"name": SHARED, "style": "image", "versions": versions, **self.limits},
+                ],
+                "modelPath": "model.txt",
+                "modelName": "e2e-shared",
+                "executionScript": SCRIPT,
+                "condaFile": "",
+                "zeroDowntime": True,
+                "waitTimeout": 60,
+            }
+        )
+        for name, key in self.keys.items():
+            self.project.stack.set_config(f"model-webservice:{name}", automation.ConfigValue(key, secret=True))
+        return self.project.up()
+
+    def uri(self, service: str) -> str:
+        return self.project.services()[service]["scoringUri"]
+
+    @contextmanager
+    def load(self, key: str = "secondaryKey") -> Iterator[Load]:
+        """Keep the first service busy; in the end, nothing may be lost."""
+        with load(self.uri(STEADY), {"Authorization": f"Bearer {self.keys[key]}"}) as made:
+            yield made
+        assert made.lost == [], f"{len(made.lost)} of {made.total}"
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    base = tmp_path_factory.mktemp("steady")
+    project = Project(check_out(base / "checkout"), base / "state")
+    yield Stack(project)
+    done = project.destroy()
+    assert not done.failed, done.output
+
+
+def standing(daemon: docker.DockerClient) -> list[str]:
+    """Return what all containers of both services are named, those that never start too, without random digits."""
+    names = [found.name for found in daemon.containers.list(all=True) if found.name.startswith((STEADY, SHARED))]
+    return sorted(re.sub("-[0-9a-f]{7}$", "", name) for name in names)
+
+
+OF_STEADY = [STEADY, f"{STEADY}-delivery", f"{STEADY}-gateway-delivery", f"{STEADY}-replica-1"]
+OF_SHARED = [SHARED, f"{SHARED}-blue-1", f"{SHARED}-gateway-delivery", f"{SHARED}-green-1"]
+ALL = sorted([*OF_STEADY, *OF_SHARED])
+
+
+def gateways(daemon: docker.DockerClient) -> list[tuple[str, str]]:
+    """Return what tells one gateway, and one start of it, from another."""
+    seen = [daemon.api.inspect_container(name) for name in (STEADY, SHARED)]
+    return [(one["Id"], one["State"]["StartedAt"]) for one in seen]
+
+
+@pytest.fixture
+def same_gateways(stack: Stack, daemon: docker.DockerClient) -> Iterator[None]:
+    """Check that a test leaves both gateways running, and where they are."""
+    before, uris = gateways(daemon), [stack.uri(name) for name in (STEADY, SHARED)]
+    yield
+    assert gateways(daemon) == before
+    assert [stack.uri(name) for name in (STEADY, SHARED)] == uris
+
+
+def test_gateways_stand_before_containers_that_nobody_else_reaches(stack: Stack, daemon: docker.DockerClient) -> None:
+    run = stack.up()
+    assert not run.failed, run.output
+    assert standing(daemon) == ALL
+    for found in daemon.containers.list():
+        if found.name.startswith((STEADY, SHARED)):
+            seen = found.attrs
+            assert bool(seen["HostConfig"]["PortBindings"]) == (found.name in (STEADY, SHARED))
+            assert (seen["Config"]["User"], seen["HostConfig"]["CapDrop"]) == ("10001:10001", ["ALL"])
+            assert seen["HostConfig"]["ReadonlyRootfs"]
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    run = stack.up()
+    assert (run.failed, run.operations) == (False, {}), run.output
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_requests_pass_as_they_are(stack: Stack) -> None:
+    uri, headers = stack.uri(SHARED), {"x-request-id": "mine", "Content-Type": "application/json"}
+    answer = requests.post(uri, data='{"data": [0]}', headers=headers, timeout=10)
+    assert (answer.status_code, answer.headers["x-request-id"]) == (200, "mine")
+    large = b'{"data": [0], "more": "' + b"x" * (90 * 2**20) + b'"}'
+    assert requests.post(uri, data=large, timeout=60).json() in ("blue", "green")
+    assert requests.get(uri.replace("/score", "/stats"), timeout=10).status_code == 404
+    guarded = requests.post(
+        stack.uri(STEADY), data="{}", timeout=10, verify=f"{stack.project.checkout}/{CERTIFICATES}/certificate.pem"
+    )
+    assert guarded.status_code == 401
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_an_update_of_the_model_loses_nothing(stack: Stack, daemon: docker.DockerClient) -> None:
+    stack.write_model("newer")
+    with stack.load() as made:
+        made.wait_for()
+        run = stack.up()
+        assert not run.failed, run.output
+        made.wait_for('"first newer"')
+    steps = run.operations[f"{STEADY}-replica-1"]
+    assert steps.index("create-replacement") < steps.index("delete-replaced")
+    assert standing(daemon) == ALL
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_an_update_of_the_script_loses_nothing(stack: Stack, daemon: docker.DockerClient) -> None:
+    stack.write_script("second")
+    with stack.load() as made:
+        made.wait_for()
+        run = stack.up()
+        assert not run.failed, run.output
+        made.wait_for('"second newer"')
+    assert standing(daemon) == ALL
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_a_renewed_certificate_loses_nothing(stack: Stack) -> None:
+    parts = urlsplit(stack.uri(STEADY))
+    before = ssl.get_server_certificate((parts.hostname or "", parts.port or 0))
+    stack.renew_certificate()
+    with stack.load() as made:
+        made.wait_for()
+        run = stack.up()
+        assert not run.failed, run.output
+        made.wait_for()
+    now = ssl.get_server_certificate((parts.hostname or "", parts.port or 0))
+    assert now != before
+    assert now.strip() == (stack.project.checkout / CERTIFICATES / "certificate.pem").read_text().strip()
+    assert set(run.operations) == {f"{STEADY}-gateway-delivery"}
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_a_new_key_loses_nothing(stack: Stack) -> None:
+    with stack.load() as made:
+        made.wait_for()
+        command = [sys.executable, "-m", "scoring", "regen-key", "primary", "--stack", stack.project.stack.name]
+        variables = {**environment(), **stack.project.environment}
+        subprocess.run(command, cwd=stack.project.checkout, env=variables, check=True)
+        made.wait_for()
+    new = stack.project.stack.get_config("model-webservice:primaryKey").value
+    assert new != stack.keys["primaryKey"]
+    stack.keys["primaryKey"] = new
+    with stack.load("primaryKey") as made:
+        made.wait_for()
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_an_update_that_fails_loses_nothing_and_the_next_good_one_cleans_up(
+    stack: Stack, daemon: docker.DockerClient
+) -> None:
+    stack.write_script("third", "raise ValueError('no such weights')")
+    with stack.load() as made:
+        made.wait_for()
+        run = stack.up()
+        assert run.failed
+        assert f"the container of {STEADY} exited" in run.output
+        assert "ValueError: no such weights" in run.output
+        made.wait_for()
+        stack.write_script("second")
+        run = stack.up()
+        assert not run.failed, run.output
+        made.wait_for()
+    assert standing(daemon) == ALL
+    run = stack.up()
+    assert not run.failed, run.output
+    assert standing(daemon) == ALL
+    assert not [name for name in run.operations if "replica" in name], run.operations
+
+
+def shares(stack: Stack, count: int = 400) -> Counter[str]:
+    """Return which version answered how many of `count` requests."""
+    with requests.Session() as session:
+        return Counter(session.post(stack.uri(SHARED), json={"data": [0]}, timeout=10).json() for _ in range(count))
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_versions_get_their_shares_and_change_them_without_a_loss(stack: Stack) -> None:
+    assert 40 < shares(stack)["green"] < 120, "20 of 100, and five times the deviation"
+    stack.shares = {"blue": 20, "green": 80}
+    with load(stack.uri(SHARED), data=0) as made:
+        made.wait_for()
+        run = stack.up()
+        assert not run.failed, run.output
+        made.wait_for('"green"')
+    assert made.lost == []
+    assert set(run.operations) == {f"{SHARED}-gateway-delivery"}
+    assert 280 < shares(stack)["green"] < 360
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_requests_that_wait_too_long_for_a_container_are_told_to_come_again(stack: Stack) -> None:
+    stack.limits = {"replicaMaxConcurrentRequests": 1, "maxRequestWaitTime": 1000}
+    run = stack.up()
+    assert not run.failed, run.output
+    assert set(run.operations) == {f"{SHARED}-gateway-delivery"}
+    uri = stack.uri(SHARED)
+
+    def ask(seconds: float) -> requests.Response:
+        return requests.post(uri, json={"data": [seconds]}, timeout=20)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, [4] * 8))
+    good = [answer for answer in answers if answer.status_code == 200]
+    busy = [answer for answer in answers if answer.status_code != 200]
+    assert 1 <= len(good) <= 2, "one for each version"
+    for answer in busy:
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert answer.json() == {"message": "The service is busy or not ready. Try again later."}
+        assert answer.headers["x-request-id"]
+
+
+def test_destroy_leaves_nothing(stack: Stack, daemon: docker.DockerClient) -> None:
+    run = stack.project.destroy()
+    assert not run.failed, run.output
+    assert standing(daemon) == []
+    left = [*daemon.networks.list(), *daemon.volumes.list()]
+    assert [one.name for one in left if one.name.startswith((STEADY, SHARED))] == []
+    images = [tag for image in daemon.images.list() for tag in image.tags]
+    assert [tag for tag in images if tag.startswith((STEADY, SHARED))] == []
+    dangling = daemon.images.list(filters={"dangling": True})
+    assert not [one.labels for one in dangling if any(STEADY in str(value) for value in one.labels.values())]
