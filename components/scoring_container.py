@@ -95,6 +95,7 @@ def own_variables(config: ServiceConfig, place: Place | None) -> dict[str, str]:
         found["SCORING_TIMEOUT_MS"] = str(config.scoring_timeout_ms)
     if place:
         found["SCORING_LISTEN_WHEN_READY"] = "true"
+        found["SCORING_LAME_DUCK"] = "2"  # the gateway looks twice a second, and believes what it sees twice
         if place.version.name != ONLY_VERSION:
             found["SERVICE_VERSION"] = place.version.name
     return found

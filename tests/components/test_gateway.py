@@ -113,7 +113,12 @@ def test_a_container_starts_beside_the_one_that_it_replaces(up: Run) -> None:
     assert made.delete_before_replace is False
     assert not {"name", "ports"} & made.inputs.keys()
     assert made.inputs["networksAdvanced"] == [{"name": "svc-network-name", "aliases": ["service.version"]}]
-    assert made.inputs["envs"] == ["SCORING_LISTEN_WHEN_READY=true", "SERVICE_NAME=svc", "WORKER_COUNT=1"]
+    assert made.inputs["envs"] == [
+        "SCORING_LAME_DUCK=2",
+        "SCORING_LISTEN_WHEN_READY=true",
+        "SERVICE_NAME=svc",
+        "WORKER_COUNT=1",
+    ]
     assert made.inputs["image"] == id_of("one:1")
 
 
