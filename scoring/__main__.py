@@ -1,4 +1,4 @@
-"""The command line: ``python -m scoring test``, ``models``, ``secrets`` and ``regen-key``."""
+"""The command line: ``python -m scoring test``, ``models``, ``service`` and ``secrets``."""
 
 import argparse
 import json
@@ -8,22 +8,20 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
-from components.access_keys import NAMES
-from scoring import models_command
-from scoring.client import StackError, services_of_stack
-from scoring.key_rotation import regenerate
+from components.problems import Problem
+from scoring import models_command, service_command
+from scoring.console import console
+from scoring.endpoint import FIX, Endpoint
 from scoring.mnist.data import DigitsError, held_out, load, parse_seed
 from scoring.report import Sample, as_json, ask, problems, show
+from scoring.stack import Stack, StackError
 from scoring.stack_secrets import ensure
+from scoring.webservice import Webservice
 
 EXIT_CODES = """exit codes:
   0  the services answered alike (a digit that the model misreads is marked)
   1  a service failed, or the services differ
   2  nothing was sent: wrong arguments, no such stack, no services, no digits"""
-# Where no terminal says how wide it is, a line a service is wanted, by readers and by grep.
-WIDTH_WITHOUT_TERMINAL = 200
 
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -42,15 +40,15 @@ def _test(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         pixels, labels = load(options.digits) if options.digits else held_out()
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
         sample = Sample.draw(pixels, labels, options.count, seed)
-        services = services_of_stack(options.stack, environ=environ)
-    except (DigitsError, StackError, ValueError) as error:
+        services = endpoints(Stack(options.stack, environ=environ))
+    except (DigitsError, Problem, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     answers = [ask(service, sample) for service in services]
     if options.json:
         print(as_json(sample, answers))
     else:
-        show(_console(environ), sample, answers)
+        show(console(environ), sample, answers)
     found = problems(answers)
     sys.stdout.flush()
     for problem in found:
@@ -60,7 +58,7 @@ def _test(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _secrets(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     try:
-        seen = ensure(options.stack, renew=options.renew, environ=environ)
+        seen = ensure(Stack(options.stack, environ=environ), renew=options.renew)
     except StackError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -76,32 +74,18 @@ def _secrets(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if not (seen.made or seen.kept):
         print("No service asks for keys or TLS: nothing to make.")
     elif seen.made:
-        print("Deploy them with `make up` or `pulumi up`; then, for callers: pulumi stack output keys --show-secrets")
+        print("Deploy them with `make up` or `pulumi up`; then, for callers: python -m scoring service keys NAME")
     if seen.certificate_file:
         print(f"Callers trust the certificate by {seen.certificate_file}, for instance with curl --cacert.")
     return 0
 
 
-def _regen_key(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    try:
-        made = regenerate(options.key, service=options.service, stack=options.stack, environ=environ)
-    except StackError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        print(json.dumps({"key": made.name, "services": list(made.services), "setting": made.setting}))
-    else:
-        print(f"The {made.name} key of {', '.join(made.services)} is new, and the old one is refused.")
-        print("Show it: pulumi stack output keys --show-secrets")
-    return 0
-
-
-def _console(environ: Mapping[str, str]) -> Console:
-    # rich honours NO_COLOR and COLUMNS, and writes plain text where standard output is no terminal.
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal and "COLUMNS" not in environ:
-        console.width = WIDTH_WITHOUT_TERMINAL
-    return console
+def endpoints(stack: Stack) -> list[Endpoint]:
+    """Return the addresses of a stack's services; raise `StackError` when there are none."""
+    found = [service.endpoint for service in Webservice.list(stack) if service.described]
+    if not found:
+        raise StackError(f"stack {stack.name} has no services; {FIX}")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     test.set_defaults(run=_test)
-    test.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
+    test.add_argument("-s", "--stack", default="", help="the stack's name (default: the selected stack)")
     test.add_argument("--count", type=int, default=5, metavar="N", help="number of digits (default: %(default)s)")
     test.add_argument("--seed", type=parse_seed, metavar="N", help="choose the same digits again (default: others)")
     test.add_argument("--json", action="store_true", help="print one JSON object instead of the table and the digits")
@@ -127,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
     )
     models_command.add(commands)
+    service_command.add(commands)
     making = commands.add_parser(
         "secrets",
         help="make and set the keys and the certificate that a stack lacks",
@@ -137,27 +122,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     making.set_defaults(run=_secrets)
-    making.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
+    making.add_argument("-s", "--stack", default="", help="the stack's name (default: the selected stack)")
     making.add_argument(
         "--renew", action="store_true", help="make anew what is set too: both keys, a certificate made by this command"
     )
     making.add_argument("--json", action="store_true", help="print one JSON object, without the keys")
-    regen = commands.add_parser(
-        "regen-key",
-        help="make one of the two keys anew; the other one stays valid",
-        description="Make one of the two keys of a stack's services anew and deploy it, and nothing else.\n"
-        "The other key stays valid, and no service is started again: callers change over to the\n"
-        "other key before, and to the new one after.",
-        epilog="exit codes:\n  0  the new key is in use\n  1  it is not: the message says what to do",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    regen.set_defaults(run=_regen_key)
-    regen.add_argument("key", choices=NAMES, help="the key to make anew")
-    regen.add_argument("-s", "--stack", help="the stack's name (default: the selected stack)")
-    regen.add_argument(
-        "--service", default="", metavar="NAME", help="a service to give a key of its own (default: the shared key)"
-    )
-    regen.add_argument("--json", action="store_true", help="print one JSON object, without the key")
     return parser
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
@@ -14,7 +13,6 @@ from platform import python_version
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -24,6 +22,7 @@ from components.model_store import Registered, Store
 from components.problems import Problem
 from components.registry import Registry
 from components.registry_login import Login
+from scoring.console import console
 
 EXIT_CODES = """exit codes:
   0  done
@@ -227,11 +226,3 @@ def size(count: int) -> str:
             break
         amount, unit = amount / 1000, larger
     return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-
-
-def console(environ: Mapping[str, str] = os.environ) -> Console:
-    """Standard output: colours on a terminal alone, and lines as long as they are where there is none."""
-    made = Console(highlight=False, markup=False)
-    if not made.is_terminal and "COLUMNS" not in environ:
-        made.width = 200
-    return made

@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from scoring.client import ServiceError, Webservice
 from scoring.digits import side_by_side
+from scoring.endpoint import Endpoint, ServiceError
 from scoring.mnist.data import Labels, Pixels
 
 MARK = "*"
@@ -53,14 +53,14 @@ class Sample:
 class Answer:
     """What a service made of the sample: its labels, or the error in their place; and its test page, if it has one."""
 
-    service: Webservice
+    service: Endpoint
     state: str
     predicted: tuple[int, ...] = ()
     error: str = ""
     test_page: str = ""
 
 
-def ask(service: Webservice, sample: Sample) -> Answer:
+def ask(service: Endpoint, sample: Sample) -> Answer:
     """Ask a service for its state and for the sample's labels. Errors become part of the answer."""
     state = service.state()
     try:

@@ -4,8 +4,6 @@ What is there stays, unless all is to be made anew; nothing is shown. The rule o
 """
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -15,10 +13,7 @@ from components import access_keys, certificates, stack_secrets
 from components.access_settings import AccessSettings
 from components.problems import Problem
 from scoring import self_signed
-from scoring.client import PROJECT, StackError
-from scoring.key_rotation import environment, run
-
-NAMESPACE = "model-webservice"
+from scoring.stack import Stack, StackError
 
 
 @dataclass(frozen=True)
@@ -35,23 +30,17 @@ class Ensured:
     """When that one expires."""
 
 
-def ensure(
-    stack: str | None = None, *, renew: bool = False, project: Path = PROJECT, environ: Mapping[str, str] = os.environ
-) -> Ensured:
+def ensure(stack: Stack, *, renew: bool = False) -> Ensured:
     """Make and set what the services of a stack lack, as its secrets and files below `.secrets`.
 
     Args:
-        stack: the stack's name; None for the selected one.
+        stack: the stack.
         renew: whether what this command made earlier is made anew: both keys, its own certificate.
-        project: the folder with `Pulumi.yaml`.
-        environ: the environment of the Pulumi CLI, which must be on its PATH.
 
     Raises:
         StackError: there is no such stack, its settings are wrong, TLS has no sslCname, or setting a value failed.
     """
-    name = stack or pulumi(["stack", "--show-name", "--non-interactive"], project, environ).strip()
-    shown = json.loads(pulumi(["config", "--json", "--show-secrets", "--stack", name], project, environ))
-    own = {key.partition(":")[2]: str(seen.get("value", "")) for key, seen in shown.items() if of_project(key)}
+    own, project, name = stack.settings(), stack.project, stack.name
     services = read_services(own)
     files = stack_secrets.own_files(name)
     now = datetime.now(timezone.utc)
@@ -74,19 +63,12 @@ def ensure(
         settings |= dict(zip(("sslCertPemFile", "sslKeyPemFile"), files, strict=True))
     for setting, value in settings.items():
         if own.get(setting) != value:
-            secret = [] if setting.startswith("ssl") else ["--secret"]
-            command = ["config", "set", *secret, "--stack", name, "--", setting]
-            run(command, project, environ, given=value, fix=f"{setting} is as it was")
+            stack.set_value((setting,), value, secret=not setting.startswith("ssl"))
     wanted = [access_keys.setting(key) for key in access_keys.NAMES] if guarded else []
     if any(access.ssl_enabled for access in services.values()):
         wanted += ["sslCertPemFile", "sslKeyPemFile"]
     kept = [setting for setting in wanted if setting not in settings]
     return Ensured(tuple(settings), tuple(kept), files[0] if expires else "", expires)
-
-
-def of_project(key: str) -> bool:
-    """Whether a key of the configuration is the project's own."""
-    return key.partition(":")[0] == NAMESPACE
 
 
 def read_services(own: Mapping[str, str]) -> dict[str, AccessSettings]:
@@ -121,23 +103,3 @@ def is_good(
     except Problem:
         return False
     return True
-
-
-def pulumi(arguments: list[str], project: Path, environ: Mapping[str, str]) -> str:
-    """Return what a command of the Pulumi CLI prints; raise `StackError` with its error when it fails."""
-    try:
-        done = subprocess.run(
-            ["pulumi", *arguments],
-            cwd=project,
-            env=environment(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise StackError("there is no pulumi on PATH; run `source .toolchain/env`, or use `make secrets`") from None
-    if done.returncode:
-        said = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise StackError(f"pulumi {arguments[0]} failed: {said[0].removeprefix('error: ')}")
-    return done.stdout

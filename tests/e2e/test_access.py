@@ -19,7 +19,9 @@ import pytest
 
 from components import readiness
 from components.daemon import connect
-from scoring.client import ServiceError, Webservice, services_of_stack
+from scoring.endpoint import Endpoint, ServiceError
+from scoring.stack import Stack
+from scoring.webservice import Webservice
 from tests.e2e.project import Project, check_out, environment
 from tests.pki import make_certificate
 
@@ -76,12 +78,12 @@ def said() -> list[str]:
     return []
 
 
-def service_of(project: Project) -> Webservice:
-    (found,) = services_of_stack(project.stack.name, project.checkout, {**environment(), **project.environment})
-    return found
+def service_of(project: Project) -> Endpoint:
+    stack = Stack(project.stack.name, project.checkout, {**environment(), **project.environment})
+    return Webservice(SERVICE, stack).endpoint
 
 
-def status(service: Webservice, key: str) -> int:
+def status(service: Endpoint, key: str) -> int:
     """Return the status that a caller with this key alone gets."""
     try:
         replace(service, keys=(key,) if key else ()).run("{}")
@@ -91,7 +93,7 @@ def status(service: Webservice, key: str) -> int:
 
 
 @contextmanager
-def callers(service: Webservice) -> Iterator[list[str]]:
+def callers(service: Endpoint) -> Iterator[list[str]]:
     """Call a service over and over meanwhile; yields the list of what went wrong."""
     wrong: list[str] = []
     over, answered = threading.Event(), threading.Event()
@@ -208,7 +210,17 @@ def test_regen_key_kills_that_key_alone_while_the_service_goes_on(
     # What else may have changed since is not deployed by the way.
     script = project.checkout / SCRIPT
     script.write_text(script.read_text().replace("first", "second"))
-    command = [sys.executable, "-m", "scoring", "regen-key", "primary", "--stack", project.stack.name, "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "scoring",
+        "service",
+        "regen-key",
+        "primary",
+        "--stack",
+        project.stack.name,
+        "--json",
+    ]
     with callers(replace(before, keys=(secondary,))) as wrong, command_lines() as seen:
         done = subprocess.run(
             command,

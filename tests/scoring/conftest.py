@@ -97,6 +97,18 @@ def reader(model: LogisticRegression) -> Callable[[str, str, bytes], Answer]:
     return answer
 
 
+UPDATE = {
+    "kind": "update",
+    "message": "",
+    "environment": {},
+    "config": {},
+    "result": "succeeded",
+    "startTime": "2026-01-01T00:00:00.000Z",
+    "endTime": "2026-01-01T00:00:01.000Z",
+}
+"""What the CLI tells of an update."""
+
+
 @dataclass
 class Pulumi:
     """A stand-in for the Pulumi CLI in a folder of its own, on the PATH of ``environ``."""
@@ -109,21 +121,61 @@ class Pulumi:
 
     @property
     def calls(self) -> list[str]:
-        return (self.folder / "calls").read_text().splitlines()
+        """The command lines, without those that ask for the CLI's version."""
+        lines = [line.removeprefix("--non-interactive ") for line in (self.folder / "calls").read_text().splitlines()]
+        return [line for line in lines if line != "version"]
 
-    def prints(self, outputs: object, stderr: str = "", code: int = 0) -> None:
-        (self.folder / "stdout").write_text(outputs if isinstance(outputs, str) else json.dumps(outputs))
-        (self.folder / "stderr").write_text(stderr)
+    @property
+    def given(self) -> dict[str, str]:
+        """What was set by standard input, by its path."""
+        return {path.name.removeprefix("set-"): path.read_text() for path in self.folder.glob("set-*")}
+
+    def exports(self, outputs: object, *resources: dict[str, object], config: str = "{}", fails: str = "") -> None:
+        """Let the selected stack, ``dev``, and any other have these outputs and further resources.
+
+        All its settings are ``config``. Commands that ``fails``, a shell pattern, stands for fail.
+        """
+        stack = {"type": "pulumi:pulumi:Stack", "urn": "urn:stack", "outputs": outputs}
+        self.answers(
+            {
+                "version": "v3.250.0",
+                "*--show-name*": "dev",
+                "*export*": json.dumps({"version": 3, "deployment": {"resources": [stack, *resources]}}),
+                "*config --json*": config,
+                "*config get *": json.dumps({"value": "{}", "objectValue": {}}),
+                "*config set *": "",
+                "*up *": "deployed",
+                "*stack output*": "{}",
+                "*stack history*": json.dumps([UPDATE]),
+            }
+            | ({fails: "error: no luck"} if fails else {})
+        )
+
+    def answers(self, texts: dict[str, str]) -> None:
+        """Print a text by the shell pattern of a command line; fail where it is an error, or there is none."""
+        cases = []
+        for number, (pattern, text) in enumerate(texts.items()):
+            (self.folder / f"answer{number}").write_text(text)
+            fails = text.startswith("error:")
+            cases.append(f"{quoted(pattern)}) cat {self.folder}/answer{number}{' >&2; exit 255' if fails else ''};;")
         script = self.folder / "pulumi"
         script.write_text(
-            f'#!/bin/sh\necho "$PWD: $*" >>{self.folder}/calls\n'
-            f"cat {self.folder}/stderr >&2\ncat {self.folder}/stdout\nexit {code}\n"
+            f'#!/bin/sh\necho "$*" >>{self.folder}/calls\n'
+            f'case "$*" in "config set"*) for last; do :; done; cat >"{self.folder}/set-$last";; esac\n'
+            'case "$*" in\n' + "\n".join(cases) + '\n*) echo "error: unknown command $*" >&2; exit 255;;\nesac\n'
         )
         script.chmod(0o755)
 
 
+def quoted(pattern: str) -> str:
+    """A shell pattern whose blanks stay in one word."""
+    return pattern.replace(" ", "\\ ")
+
+
 @pytest.fixture
-def pulumi(tmp_path: Path) -> Pulumi:
+def pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pulumi:
     folder = tmp_path / "bin"
     folder.mkdir()
-    return Pulumi(folder)
+    made = Pulumi(folder)
+    monkeypatch.setenv("PATH", made.environ["PATH"])
+    return made

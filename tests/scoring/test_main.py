@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scoring.__main__ import main
-from scoring.client import PROJECT
+from scoring.stack import PROJECT
 from tests.scoring.conftest import Pulumi, Serve, Service
 
 Reader = Callable[[str, str, bytes], tuple[int, str]]
@@ -39,7 +39,7 @@ def test_all_services_get_the_same_digits_and_answer_alike(
     serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     services = [serve(reader) for _ in range(3)]
-    pulumi.prints(outputs(*services))
+    pulumi.exports(outputs(*services))
     assert main(["test", "-s", "dev"], pulumi.environ) == 0
     printed = capsys.readouterr()
     assert "The 3 services answer alike" in printed.out
@@ -47,13 +47,13 @@ def test_all_services_get_the_same_digits_and_answer_alike(
     bodies = {service.requests[1][2] for service in services}
     assert len(bodies) == 1
     assert np.array(json.loads(bodies.pop())["data"]).shape == (5, 784)
-    assert pulumi.calls[0].endswith("--stack dev")
+    assert pulumi.calls == ["stack export --show-secrets --stack dev"]
 
 
 def test_services_that_differ_fail_the_test(
     serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pulumi.prints(outputs(serve(reader), serve(wrong(reader))))
+    pulumi.exports(outputs(serve(reader), serve(wrong(reader))))
     assert main(["test", "--seed", "3"], pulumi.environ) == 1
     printed = capsys.readouterr()
     assert printed.err == "error: the services differ on digit 1: aci-mnist-1 6, aci-mnist-2 7\n"
@@ -64,7 +64,7 @@ def test_a_service_that_fails_fails_the_test(
     serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = serve(lambda *_: (500, '{"message": "boom"}'))
-    pulumi.prints(outputs(serve(reader), broken))
+    pulumi.exports(outputs(serve(reader), broken))
     assert main(["test"], pulumi.environ) == 1
     assert capsys.readouterr().err == f"error: aci-mnist-2: POST {broken.scoring_uri} answered 500: boom\n"
 
@@ -72,7 +72,7 @@ def test_a_service_that_fails_fails_the_test(
 def test_services_that_misread_a_digit_alike_pass(
     serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pulumi.prints(outputs(serve(wrong(reader)), serve(wrong(reader))))
+    pulumi.exports(outputs(serve(wrong(reader)), serve(wrong(reader))))
     assert main(["test", "--seed", "3"], pulumi.environ) == 0
     assert "true 6, read as 7*" in capsys.readouterr().out
 
@@ -80,7 +80,7 @@ def test_services_that_misread_a_digit_alike_pass(
 def test_json_is_all_that_is_printed(
     serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pulumi.prints(outputs(serve(reader), serve(wrong(reader))))
+    pulumi.exports(outputs(serve(reader), serve(wrong(reader))))
     assert main(["test", "--json", "--count", "2", "--seed", "3"], pulumi.environ) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["alike"] is False
@@ -92,7 +92,7 @@ def test_digits_of_ones_own(
     serve: Serve, reader: Reader, pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez(tmp_path / "own.npz", X=np.zeros((1, 784), np.uint8), y=np.array([8]))
-    pulumi.prints(outputs(serve(reader)))
+    pulumi.exports(outputs(serve(reader)))
     assert main(["test", "--json", "--count", "1", "--digits", str(tmp_path / "own.npz")], pulumi.environ) == 0
     assert json.loads(capsys.readouterr().out)["trueLabels"] == [8]
 
@@ -102,14 +102,14 @@ def test_digits_of_ones_own(
     [
         (["--count", "0"], "error: 0 digits were asked for; there are 1 to 1000\n"),
         (["--digits", "/absent.npz"], "error: no digits in /absent.npz:"),
-        ([], "error: the selected stack has no services; run `make up` to deploy the services\n"),
+        ([], "error: stack dev has no services; run `make up` to deploy the services\n"),
         (["-s", "qa"], "error: stack qa has no services; run `make up` to deploy the services\n"),
     ],
 )
 def test_nothing_to_send_exits_2(
     pulumi: Pulumi, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    pulumi.prints({})
+    pulumi.exports({})
     assert main(["test", *arguments], pulumi.environ) == 2
     assert capsys.readouterr().err.startswith(message)
 
@@ -132,7 +132,7 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("columns", "in_one_line"), [(None, True), ("80", False)])
 def test_as_a_command(serve: Serve, reader: Reader, pulumi: Pulumi, columns: str | None, in_one_line: bool) -> None:
     service = serve(reader)
-    pulumi.prints(outputs(service))
+    pulumi.exports(outputs(service))
     environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | pulumi.environ
     done = subprocess.run(
         [sys.executable, "-m", "scoring", "test"],

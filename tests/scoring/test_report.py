@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from scoring.client import Webservice
+from scoring.endpoint import Endpoint
 from scoring.mnist.data import held_out
 from scoring.report import Answer, Sample, as_json, ask, problems, show
 from tests.scoring.conftest import Serve
@@ -17,7 +17,7 @@ URI = "http://127.0.0.1:32768/score"
 
 
 def answer(name: str, *predicted: int, error: str = "", uri: str = URI, image: str = "myimage1:0123456789ab") -> Answer:
-    service = Webservice(name, uri, style="registered model", image=image)
+    service = Endpoint(name, uri, style="registered model", image=image)
     return Answer(service, "Unhealthy" if error else "Healthy", predicted, error)
 
 
@@ -60,7 +60,7 @@ def test_ask_sends_the_digits_and_reads_the_labels(
     serve: Serve, reader: Callable[[str, str, bytes], tuple[int, str]], sample: Sample
 ) -> None:
     service = serve(reader)
-    answered = ask(Webservice("mnist", service.scoring_uri), sample)
+    answered = ask(Endpoint("mnist", service.scoring_uri), sample)
     assert (answered.state, answered.error, len(answered.predicted)) == ("Healthy", "", 5)
     assert sum(label == true for label, true in zip(answered.predicted, sample.labels, strict=True)) >= 4
     assert [request[:2] for request in service.requests] == [("GET", "/"), ("POST", "/score"), ("GET", "/ui")]
@@ -70,14 +70,14 @@ def test_ask_sends_the_digits_and_reads_the_labels(
 @pytest.mark.parametrize("body", ["[1, 2]", '"[0, 7, 2, 4, 6]"', "{}", "[0, 7, 2, 4, null]", "[0, 7, 2, 4, 6.5]"])
 def test_an_answer_other_than_labels_is_an_error(serve: Serve, sample: Sample, body: str) -> None:
     service = serve(lambda *_: (200, body))
-    answered = ask(Webservice("mnist", service.scoring_uri), sample)
+    answered = ask(Endpoint("mnist", service.scoring_uri), sample)
     assert answered.predicted == ()
     assert f"answered {json.dumps(json.loads(body))} and not a list of 5 labels" in answered.error
 
 
 def test_a_failing_service_is_an_error(serve: Serve, sample: Sample) -> None:
     service = serve(lambda method, *_: (200, "Healthy") if method == "GET" else (500, '{"message": "boom"}'))
-    answered = ask(Webservice("mnist", service.scoring_uri), sample)
+    answered = ask(Endpoint("mnist", service.scoring_uri), sample)
     assert answered.state == "Healthy"
     assert answered.error == f"mnist: POST {service.scoring_uri} answered 500: boom"
 

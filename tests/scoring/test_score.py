@@ -14,9 +14,9 @@ import pytest
 import yaml
 from sklearn.linear_model import LogisticRegression
 
-from scoring.client import PROJECT
 from scoring.mnist.data import held_out
 from scoring.mnist.train import save
+from scoring.stack import PROJECT
 
 SAMPLE = PROJECT / "scoring" / "mnist"
 MODEL_NAMES = {"score.py": "sklearn_mnist", "score_file.py": "sklearn_mnist_model.pkl"}

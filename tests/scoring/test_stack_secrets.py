@@ -12,7 +12,7 @@ from cryptography import x509
 from components import certificates
 from scoring import self_signed
 from scoring.__main__ import main
-from scoring.client import StackError
+from scoring.stack import Stack, StackError
 from scoring.stack_secrets import ensure
 from tests.pki import make_certificate
 from tests.scoring.conftest import Pulumi
@@ -22,27 +22,21 @@ ASKED = {"authEnabled": "true", "sslEnabled": "true", "sslCname": "localhost", "
 FILES = (".secrets/staging/certificate.pem", ".secrets/staging/private-key.pem")
 
 
-def answer(pulumi: Pulumi, config: dict[str, str]) -> None:
-    """Let the CLI know a stack's settings; it notes what is set to what."""
+def answer(pulumi: Pulumi, config: dict[str, str]) -> Stack:
+    """Let the CLI know a stack's settings."""
     all_off = {"authEnabled": "false", "sslEnabled": "false"}
     shown = {f"model-webservice:{key}": {"value": value} for key, value in {**all_off, **config}.items()}
-    pulumi.prints({**shown, "docker:host": {"value": "tcp://elsewhere"}})
-    script = pulumi.folder / "pulumi"
-    script.write_text(
-        f'#!/bin/sh\necho "$*" >>{pulumi.folder}/calls\n'
-        f'case "$1 $2" in\n"stack --show-name") echo staging;;\n"config --json") cat {pulumi.folder}/stdout;;\n'
-        f'"config set") for last; do :; done; cat >{pulumi.folder}/set-$last;;\n*) exit 9;;\nesac\n'
-    )
+    pulumi.exports({}, config=json.dumps({**shown, "docker:host": {"value": "tcp://elsewhere"}}))
+    return Stack("staging", pulumi.folder.parent, pulumi.environ)
 
 
 def given(pulumi: Pulumi) -> dict[str, str]:
     """Return what was set, by setting."""
-    return {path.name.removeprefix("set-"): path.read_text() for path in pulumi.folder.glob("set-*")}
+    return {path.removeprefix("model-webservice:"): value for path, value in pulumi.given.items()}
 
 
 def test_all_that_is_lacking_is_made_and_set(pulumi: Pulumi, tmp_path: Path) -> None:
-    answer(pulumi, ASKED)
-    made = ensure("staging", project=tmp_path, environ=pulumi.environ)
+    made = ensure(answer(pulumi, ASKED))
     settings = given(pulumi)
     assert set(made.made) == set(settings) == {"primaryKey", "secondaryKey", "sslCertPemFile", "sslKeyPemFile"}
     assert (settings["sslCertPemFile"], settings["sslKeyPemFile"]) == FILES
@@ -51,7 +45,7 @@ def test_all_that_is_lacking_is_made_and_set(pulumi: Pulumi, tmp_path: Path) -> 
     assert {len(key) for key in keys} == {64}
     assert [call for call in pulumi.calls if any(key in call for key in keys)] == []
     secret = [call for call in pulumi.calls if "--secret " in call]
-    assert [call.split()[-1] for call in secret] == ["primaryKey", "secondaryKey"]
+    assert [call.rpartition(":")[2] for call in secret] == ["primaryKey", "secondaryKey"]
     read = certificates.read(*(str(tmp_path / path) for path in FILES), "localhost", NOW)
     assert read.warning(NOW) == ""
     assert [stat.S_IMODE((tmp_path / path).stat().st_mode) for path in FILES] == [0o644, 0o600]
@@ -61,8 +55,7 @@ def test_what_is_there_stays_and_what_is_half_there_is_completed(pulumi: Pulumi,
     self_signed.write(tmp_path / FILES[0], tmp_path / FILES[1], ["localhost"], NOW)
     before = (tmp_path / FILES[0]).read_bytes()
     config = {**ASKED, "primaryKey": "k" * 64, "sslCertPemFile": FILES[0], "sslKeyPemFile": FILES[1]}
-    answer(pulumi, config)
-    made = ensure(project=tmp_path, environ=pulumi.environ)
+    made = ensure(answer(pulumi, config))
     assert (made.made, made.kept) == (("secondaryKey",), ("primaryKey", "sslCertPemFile", "sslKeyPemFile"))
     assert set(given(pulumi)) == {"secondaryKey"}
     assert (tmp_path / FILES[0]).read_bytes() == before
@@ -76,8 +69,7 @@ def test_a_certificate_of_its_own_that_no_longer_fits_is_made_anew(
 ) -> None:
     self_signed.write(tmp_path / FILES[0], tmp_path / FILES[1], host_names, NOW - age)
     keys = {"primaryKey": "k" * 64, "secondaryKey": "l" * 64}
-    answer(pulumi, {**ASKED, **keys, "sslCertPemFile": FILES[0], "sslKeyPemFile": FILES[1]})
-    made = ensure("staging", project=tmp_path, environ=pulumi.environ)
+    made = ensure(answer(pulumi, {**ASKED, **keys, "sslCertPemFile": FILES[0], "sslKeyPemFile": FILES[1]}))
     assert set(made.made) == {"sslCertPemFile", "sslKeyPemFile"}
     assert given(pulumi) == {}
     certificates.read(*(str(tmp_path / path) for path in FILES), "localhost", NOW)
@@ -87,8 +79,9 @@ def test_all_is_made_anew_when_that_is_asked_but_never_a_given_certificate(pulum
     theirs = make_certificate(tmp_path / "tls")
     before = [Path(path).read_bytes() for path in theirs]
     keys = {"primaryKey": "k" * 64, "secondaryKey": "l" * 64}
-    answer(pulumi, {**ASKED, **keys, "sslCertPemFile": theirs[0], "sslKeyPemFile": theirs[1]})
-    made = ensure("staging", renew=True, project=tmp_path, environ=pulumi.environ)
+    made = ensure(
+        answer(pulumi, {**ASKED, **keys, "sslCertPemFile": theirs[0], "sslKeyPemFile": theirs[1]}), renew=True
+    )
     assert (made.made, made.kept) == (("primaryKey", "secondaryKey"), ("sslCertPemFile", "sslKeyPemFile"))
     assert not set(given(pulumi).values()) & set(keys.values())
     assert [Path(path).read_bytes() for path in theirs] == before
@@ -100,17 +93,17 @@ def test_all_is_made_anew_when_that_is_asked_but_never_a_given_certificate(pulum
         ({"sslCname": ""}, "", "sslEnabled needs sslCname"),
         ({"services": "[3]"}, "", "services is no list of services"),
         ({"authEnabled": "maybe"}, "", "authEnabled is 'maybe'"),
-        ({}, "config", "pulumi config failed: no luck"),
+        ({}, "*config --json*", "stack staging cannot be read: no luck"),
     ],
 )
 def test_what_goes_wrong_is_said(
     pulumi: Pulumi, tmp_path: Path, changed: dict[str, str], fails: str, said: str
 ) -> None:
-    answer(pulumi, {**ASKED, **changed})
+    stack = answer(pulumi, {**ASKED, **changed})
     if fails:
-        (pulumi.folder / "pulumi").write_text("#!/bin/sh\necho 'error: no luck' >&2\nexit 1\n")
+        pulumi.exports({}, fails=fails)
     with pytest.raises(StackError, match=said):
-        ensure("staging", project=tmp_path, environ=pulumi.environ)
+        ensure(stack)
     assert given(pulumi) == {}
 
 
@@ -137,9 +130,9 @@ def test_the_command_says_when_there_is_nothing_to_make(pulumi: Pulumi, capsys: 
 
 
 def test_the_command_fails_with_the_reason(pulumi: Pulumi, capsys: pytest.CaptureFixture[str]) -> None:
-    pulumi.prints("", "error: no stack named 'staging' found\n", 1)
+    pulumi.exports({}, fails="*config --json*")
     assert main(["secrets", "--stack", "staging"], pulumi.environ) == 1
-    assert capsys.readouterr().err == "error: pulumi config failed: no stack named 'staging' found\n"
+    assert capsys.readouterr().err.startswith("error: stack staging cannot be read: no luck; run `make up`")
 
 
 def test_a_certificate_is_for_every_name_and_for_no_longer_than_browsers_take(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from scoring.client import PROJECT
 from scoring.mnist import data
 from scoring.mnist import train as training
 from scoring.mnist.train import accuracy, main, save
+from scoring.stack import PROJECT
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process(model: LogisticRegression, tmp_path: Path) -> None:

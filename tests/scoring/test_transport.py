@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.client import ServiceError, Webservice
+from scoring.endpoint import Endpoint, ServiceError
 from tests.pki import make_certificate
 
 NAME = "mnist.example.test"
@@ -57,9 +57,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     started.server_close()
 
 
-def service(server: Server, certificate_file: Path, name: str = NAME) -> Webservice:
+def service(server: Server, certificate_file: Path, name: str = NAME) -> Endpoint:
     uri, address = f"https://{name}:{server.server_port}/score", f"127.0.0.1:{server.server_port}"
-    return Webservice("mnist", uri, address=address, certificate_file=str(certificate_file))
+    return Endpoint("mnist", uri, address=address, certificate_file=str(certificate_file))
 
 
 def test_the_address_is_asked_under_the_certificates_name(server: Server, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scoring_server.settings import Settings
 from scoring_server.ui import Ui
 
-from scoring.client import Webservice
+from scoring.endpoint import Endpoint
 
 from .process import SERVER, Server, app_root, running
 
@@ -118,8 +118,8 @@ def test_other_requests_are_answered_as_on_other_routes(server: Server, method: 
 
 def test_the_client_finds_the_page_where_there_is_one(server: Server, plain: Server) -> None:
     for uri in (f"http://127.0.0.1:{server.port}/x/y/", f"http://127.0.0.1:{plain.port}/"):
-        assert Webservice("a", f"{uri}score").test_page() == f"{uri}ui"
-    assert Webservice("a", f"http://127.0.0.1:{plain.port}/x/y/score").test_page() == ""
+        assert Endpoint("a", f"{uri}score").test_page() == f"{uri}ui"
+    assert Endpoint("a", f"http://127.0.0.1:{plain.port}/x/y/score").test_page() == ""
 
 
 def test_metrics_tell_the_page_from_scoring(server: Server) -> None:

@@ -1,24 +1,10 @@
 import socket
 import threading
-from pathlib import Path
 
 import pytest
 
-from scoring.client import ServiceError, StackError, Webservice, services_of_stack
-from tests.scoring.conftest import Pulumi, Serve
-
-SERVICES = {
-    "aci-mnist-2": {"style": "registered model", "scoringUri": "http://127.0.0.1:5002/score"},
-    "aci-mnist-1": {
-        "style": "model file",
-        "image": "aci-mnist-1-image:0123456789ab",
-        "imageId": "sha256:aa",
-        "state": "Healthy",
-        "scoringUri": "http://127.0.0.1:5001/score",
-        "swaggerUri": "http://127.0.0.1:5001/swagger.json",
-        "models": ["models/sklearn_mnist_model.pkl:0123456789ab"],
-    },
-}
+from scoring.endpoint import Endpoint, ServiceError
+from tests.scoring.conftest import Serve
 
 
 @pytest.fixture
@@ -31,7 +17,7 @@ def closed_port() -> int:
 @pytest.mark.parametrize("data", ['{"data": "é"}', '{"data": "é"}'.encode()])
 def test_run_posts_the_data_and_decodes_the_answer(serve: Serve, data: bytes | str) -> None:
     service = serve(lambda *_: (200, '{"result": [1, 2.5, null]}'))
-    assert Webservice("mnist", service.scoring_uri).run(data) == {"result": [1, 2.5, None]}
+    assert Endpoint("mnist", service.scoring_uri).run(data) == {"result": [1, 2.5, None]}
     assert service.requests == [("POST", "/score", '{"data": "é"}'.encode())]
     assert service.headers[0]["Content-Type"] == "application/json"
 
@@ -51,7 +37,7 @@ def test_run_posts_the_data_and_decodes_the_answer(serve: Serve, data: bytes | s
 def test_run_tells_status_and_message(serve: Serve, status: int, body: str, message: str) -> None:
     service = serve(lambda *_: (status, body))
     with pytest.raises(ServiceError, match=message) as raised:
-        Webservice("mnist", service.scoring_uri).run("{}")
+        Endpoint("mnist", service.scoring_uri).run("{}")
     assert raised.value.status == status
     assert str(raised.value).startswith(f"mnist: POST {service.scoring_uri} answered {status}")
     assert len(service.requests) == 1
@@ -66,7 +52,7 @@ def test_a_key_that_is_refused_is_followed_by_the_other_one(serve: Serve, valid:
         return (200, "1") if given in valid else (401, '{"message": "A valid key is required"}')
 
     service = serve(answer)
-    guarded = Webservice("mnist", service.scoring_uri, keys=("one", "two"))
+    guarded = Endpoint("mnist", service.scoring_uri, keys=("one", "two"))
     if valid:
         assert guarded.run("{}") == 1
     else:
@@ -86,7 +72,7 @@ def test_run_gives_up_after_its_timeout(serve: Serve) -> None:
     service = serve(answer)
     try:
         with pytest.raises(ServiceError, match=r"had no answer within 0\.1 s$") as raised:
-            Webservice("mnist", service.scoring_uri, timeout=0.1).run("{}")
+            Endpoint("mnist", service.scoring_uri, timeout=0.1).run("{}")
     finally:
         over.set()
     assert raised.value.status is None
@@ -94,7 +80,7 @@ def test_run_gives_up_after_its_timeout(serve: Serve) -> None:
 
 def test_run_names_the_cause_and_the_fix_when_nothing_listens(closed_port: int) -> None:
     with pytest.raises(ServiceError, match=r"could not be reached: .*refused; run `make up`") as raised:
-        Webservice("mnist", f"http://127.0.0.1:{closed_port}/score").run("{}")
+        Endpoint("mnist", f"http://127.0.0.1:{closed_port}/score").run("{}")
     assert raised.value.status is None
 
 
@@ -106,7 +92,7 @@ def test_loopback_is_not_reached_through_a_proxy(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     service = serve(lambda *_: (200, "1"))
-    assert Webservice("mnist", f"http://{host}:{service.port}/score").run("{}") == 1
+    assert Endpoint("mnist", f"http://{host}:{service.port}/score").run("{}") == 1
 
 
 def test_other_hosts_are_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch, serve: Serve) -> None:
@@ -114,19 +100,19 @@ def test_other_hosts_are_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    assert Webservice("mnist", "http://mnist.invalid/score").run("{}") == 1
+    assert Endpoint("mnist", "http://mnist.invalid/score").run("{}") == 1
     assert proxy.requests == [("POST", "http://mnist.invalid/score", b"{}")]
 
 
 @pytest.mark.parametrize(("status", "state"), [(200, "Healthy"), (503, "Unhealthy"), (404, "Unhealthy")])
 def test_state_asks_the_root(serve: Serve, status: int, state: str) -> None:
     service = serve(lambda *_: (status, "whatever"))
-    assert Webservice("mnist", service.scoring_uri.replace("/score", "/v1/score")).state() == state
+    assert Endpoint("mnist", service.scoring_uri.replace("/score", "/v1/score")).state() == state
     assert service.requests == [("GET", "/v1/", b"")]
 
 
 def test_state_without_a_listener_is_unhealthy(closed_port: int) -> None:
-    assert Webservice("mnist", f"http://127.0.0.1:{closed_port}/score").state() == "Unhealthy"
+    assert Endpoint("mnist", f"http://127.0.0.1:{closed_port}/score").state() == "Unhealthy"
 
 
 @pytest.mark.parametrize(
@@ -138,80 +124,10 @@ def test_state_without_a_listener_is_unhealthy(closed_port: int) -> None:
     ],
 )
 def test_swagger_is_beside_score(scoring_uri: str, swagger_uri: str) -> None:
-    assert Webservice("mnist", scoring_uri).swagger_uri == swagger_uri
+    assert Endpoint("mnist", scoring_uri).swagger_uri == swagger_uri
 
 
 @pytest.mark.parametrize("uri", ["", "127.0.0.1:5001/score", "http:///score", "http://host/", "ftp://host/score"])
 def test_other_scoring_uris_are_refused(uri: str) -> None:
     with pytest.raises(ValueError, match="must be http"):
-        Webservice("mnist", uri)
-
-
-def test_services_of_stack_reads_the_stacks_output(pulumi: Pulumi, tmp_path: Path) -> None:
-    pulumi.prints({"services": SERVICES, "other": "[secret]"})
-    first, second = services_of_stack("dev", tmp_path, pulumi.environ)
-    assert first == Webservice(
-        "aci-mnist-1",
-        "http://127.0.0.1:5001/score",
-        style="model file",
-        image="aci-mnist-1-image:0123456789ab",
-        image_id="sha256:aa",
-        models=("models/sklearn_mnist_model.pkl:0123456789ab",),
-    )
-    assert second == Webservice("aci-mnist-2", "http://127.0.0.1:5002/score", style="registered model")
-    assert pulumi.calls == [
-        f"{tmp_path}: stack output --json --show-secrets --non-interactive --stack dev",
-    ]
-
-
-def test_keys_address_and_certificate_come_from_the_stack(pulumi: Pulumi, tmp_path: Path) -> None:
-    guarded = {"scoringUri": "https://mnist/score", "address": "127.0.0.1:5001", "sslCertPemFile": "tls/c.pem"}
-    keys = {"mnist": {"primary": "one", "secondary": "two"}}
-    pulumi.prints({"services": {"mnist": guarded}, "keys": keys})
-    (found,) = services_of_stack("dev", tmp_path, pulumi.environ)
-    assert (found.keys, found.address) == (("one", "two"), "127.0.0.1:5001")
-    assert found.certificate_file == str(tmp_path / "tls/c.pem")
-
-
-def test_services_of_the_selected_stack(pulumi: Pulumi, tmp_path: Path) -> None:
-    pulumi.prints({"services": SERVICES})
-    assert len(services_of_stack(None, tmp_path, pulumi.environ)) == 2
-    assert pulumi.calls == [f"{tmp_path}: stack output --json --show-secrets --non-interactive"]
-
-
-@pytest.mark.parametrize(
-    ("outputs", "message"),
-    [
-        ({}, "^stack dev has no services; run `make up`"),
-        ({"services": {}}, "^stack dev has no services; run `make up`"),
-        ({"services": "[secret]"}, "`services` of stack dev is not an object of services"),
-        ({"services": {"mnist": {}}}, "KeyError.*scoringUri"),
-        ({"services": {"mnist": {"scoringUri": "here"}}}, "scoring URI 'here' must be http"),
-        ("", "`services` of stack dev is not an object"),
-        ([], "`services` of stack dev is not an object"),
-    ],
-)
-def test_a_stack_without_services_is_an_error(pulumi: Pulumi, tmp_path: Path, outputs: object, message: str) -> None:
-    pulumi.prints(outputs)
-    with pytest.raises(StackError, match=message):
-        services_of_stack("dev", tmp_path, pulumi.environ)
-
-
-@pytest.mark.parametrize(
-    ("stderr", "message"),
-    [
-        ("error: no stack named 'dev' found\n", "^stack dev cannot be read: no stack named 'dev' found; run `make up`"),
-        ("warning: old\nerror: bad passphrase\nhint\n", "cannot be read: bad passphrase; .*`source .toolchain/env`"),
-        ("boom\n", "cannot be read: boom;"),
-        ("", "cannot be read: pulumi gave no reason;"),
-    ],
-)
-def test_an_unknown_stack_is_an_error(pulumi: Pulumi, tmp_path: Path, stderr: str, message: str) -> None:
-    pulumi.prints("", stderr, code=255)
-    with pytest.raises(StackError, match=message):
-        services_of_stack("dev", tmp_path, pulumi.environ)
-
-
-def test_without_pulumi_the_error_names_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(StackError, match=r"no pulumi on PATH; run `source \.toolchain/env`"):
-        services_of_stack("dev", tmp_path, {"PATH": str(tmp_path)})
+        Endpoint("mnist", uri)

@@ -1,21 +1,14 @@
-"""The client's view of deployed services: call one, ask for its state, and find those of a Pulumi stack."""
+"""Where a service is called: HTTP with keys and TLS."""
 
-import json
-import os
-import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
 from scoring.transport import send
 
-PROJECT = Path(__file__).resolve().parent.parent
 CONNECT_TIMEOUT = 5.0
 FIX = "run `make up` to deploy the services"
-LOGIN_FIX = "or `source .toolchain/env` for the login and passphrase that it uses"
 
 
 class ServiceError(RuntimeError):
@@ -30,13 +23,9 @@ class ServiceError(RuntimeError):
         self.status = status
 
 
-class StackError(RuntimeError):
-    """A stack whose services cannot be read; the message says what to do about it."""
-
-
 @dataclass(frozen=True)
-class Webservice:
-    """A deployed web service.
+class Endpoint:
+    """The address of a deployed web service, and what it wants from its callers.
 
     Attributes:
         name: the service's name.
@@ -147,68 +136,6 @@ class Webservice:
                 raise ServiceError(f"{where} could not be reached: {_cause(error)}; {FIX}") from error
 
 
-def services_of_stack(
-    stack: str | None = None, project: Path = PROJECT, environ: Mapping[str, str] = os.environ
-) -> list[Webservice]:
-    """The services that a stack's output ``services`` names, sorted by name.
-
-    Args:
-        stack: the stack's name; None for the selected one.
-        project: the folder with ``Pulumi.yaml``.
-        environ: the environment of the Pulumi CLI, which must be on its PATH.
-
-    Raises:
-        StackError: no Pulumi CLI, no such stack, or no services in it.
-    """
-    name = f"stack {stack}" if stack else "the selected stack"
-    command = ["pulumi", "stack", "output", "--json", "--show-secrets", "--non-interactive"]
-    command += ["--stack", stack] if stack else []
-    try:
-        done = subprocess.run(
-            command,
-            cwd=project,
-            env={"PULUMI_SKIP_UPDATE_CHECK": "true", **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise StackError(
-            "there is no pulumi on PATH; run `source .toolchain/env`, or `make up` if there is no such file"
-        ) from error
-    if done.returncode != 0:
-        raise StackError(f"{name} cannot be read: {_last_error(done.stderr)}; {FIX}, {LOGIN_FIX}")
-    return _services(name, done.stdout, project)
-
-
-def _services(stack: str, output: str, project: Path) -> list[Webservice]:
-    try:
-        outputs = json.loads(output)
-        keys = outputs.get("keys") or {}
-        services = [
-            Webservice(
-                name,
-                service["scoringUri"],
-                style=service.get("style", ""),
-                image=service.get("image", ""),
-                image_id=service.get("imageId", ""),
-                models=tuple(service.get("models", ())),
-                keys=tuple(keys.get(name, {}).values()),
-                address=service.get("address", ""),
-                certificate_file=str(project / service["sslCertPemFile"]) if service.get("sslCertPemFile") else "",
-            )
-            for name, service in sorted((outputs.get("services") or {}).items())
-        ]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise StackError(
-            f"the output `services` of {stack} is not an object of services with a scoringUri each ({error!r}); {FIX}"
-        ) from error
-    if not services:
-        raise StackError(f"{stack} has no services; {FIX}")
-    return services
-
-
 def _message(answer: requests.Response) -> str:
     """What an error answer says: its ``message`` where it has one, else the start of its text."""
     try:
@@ -228,9 +155,3 @@ def _cause(error: BaseException) -> str:
     while error.__context__ is not None:
         error = error.__context__
     return str(error)
-
-
-def _last_error(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("error:")] or lines or ["pulumi gave no reason"]
-    return errors[-1].removeprefix("error:").strip()
