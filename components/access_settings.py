@@ -85,7 +85,7 @@ def check_stack(stack: Mapping[str, str], secrets: Collection[str], services: Ma
             f"with: pulumi config rm --path 'keys[\"{unused[0]}\"]'"
         )
     of_stack = [access_keys.setting(name) for name in access_keys.NAMES if stack.get(access_keys.setting(name))]
-    if of_stack and not guarded:
+    if of_stack and services and not guarded:
         raise Problem(
             f"{' and '.join(of_stack)} set, but no service asks for keys: set authEnabled to true, or remove what is "
             f"set: {', '.join(f'pulumi config rm {key}' for key in of_stack)}"

@@ -76,3 +76,7 @@ def test_what_cannot_be_meant_is_refused_without_showing_a_key(
     with pytest.raises(Problem, match=said) as error:
         settings(secret=secret, **given)
     assert KEY not in str(error.value)
+
+
+def test_keys_may_wait_for_services_that_are_all_deleted() -> None:
+    assert list(settings(secret=SECRET, services=[], primaryKey=KEY, secondaryKey=f"{KEY}2").services) == []
