@@ -6,7 +6,7 @@ import pulumi
 import yaml
 from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
-from components import stack_secrets
+from components import memory, stack_secrets
 from components.deployment import Deployment
 from components.reporting import problems_reported
 from components.settings import Settings
@@ -20,6 +20,7 @@ with problems_reported(pulumi.get_project()):
         secret=get_config_secret_keys_env(),
     )
     stack_secrets.check({service.name: service.access for service in settings.services}, pulumi.get_stack())
+memory.collect_seldom()
 deployment = Deployment(settings)
 pulumi.export("services", deployment.deploy())
 if keys := deployment.keys():
