@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -25,6 +27,9 @@ from components.scoring_container import Place, scoring_container
 from components.service_config import ServiceConfig
 from components.service_gateway import resource_part
 from components.stored_image import pull_missing
+
+WAITS = ThreadPoolExecutor(max_workers=256, thread_name_prefix="wait")
+"""The threads that wait for services: those of the event loop are Pulumi's, which makes the other resources by them."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,5 @@ async def wait(seen: readiness.DockerContainer, service: str, timeout: float, re
     def say_state(line: str) -> None:
         loop.call_soon_threadsafe(pulumi.log.info, line, resource, None, True)
 
-    return await asyncio.to_thread(
-        readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state
-    )
+    waiting = partial(readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state)
+    return await loop.run_in_executor(WAITS, waiting)
