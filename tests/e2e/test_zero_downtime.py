@@ -250,8 +250,9 @@ def test_an_update_that_fails_loses_nothing_and_the_next_good_one_cleans_up(
 
 def shares(stack: Stack, count: int = 400) -> Counter[str]:
     """Return which version answered how many of `count` requests."""
+    uri = stack.uri(SHARED)
     with requests.Session() as session:
-        return Counter(session.post(stack.uri(SHARED), json={"data": [0]}, timeout=10).json() for _ in range(count))
+        return Counter(session.post(uri, json={"data": [0]}, timeout=10).json() for _ in range(count))
 
 
 @pytest.mark.usefixtures("same_gateways")
