@@ -76,7 +76,7 @@ class ServiceContainer(readiness.DockerContainer):
 
 
 def find(records: Iterable[DeployedContainer]) -> list[ServiceContainer]:
-    """Return the containers that are still there, those that leave last.
+    """Return the containers that are still there, by name, but gateways behind the others, and those that leave last.
 
     Raises:
         Problem: a Docker daemon does not answer.
@@ -84,13 +84,13 @@ def find(records: Iterable[DeployedContainer]) -> list[ServiceContainer]:
     import docker.errors
 
     found = []
-    for record in sorted(records, key=lambda record: record.is_leaving):
+    for record in records:
         host = daemon.connect(record.docker_host)
         try:
             found.append(ServiceContainer(host, record, host.client.api.inspect_container(record.id)))
         except docker.errors.NotFound:
             continue
-    return found
+    return sorted(found, key=lambda container: (container.is_leaving, container.is_gateway, container.name))
 
 
 def state_of(containers: Sequence[ServiceContainer]) -> str:

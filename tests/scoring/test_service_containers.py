@@ -100,12 +100,12 @@ def test_a_service_is_as_well_as_its_best_container(
     assert state_of(found(api, *states, gateway=gateway)) == state
 
 
-def test_removed_containers_are_not_found_and_leaving_ones_come_last(api: Api) -> None:
-    api.states = {"1": ("running", True), "2": ("running", True)}
-    seen = find(
-        [DeployedContainer("1", "a", is_leaving=True), DeployedContainer("2", "a"), DeployedContainer("3", "a")]
-    )
-    assert [(one.name, one.is_leaving) for one in seen] == [("name-2", False), ("name-1", True)]
+def test_removed_containers_are_not_found_and_the_others_are_in_order(api: Api) -> None:
+    api.states = dict.fromkeys("1245", ("running", True))
+    leaving, gateway = DeployedContainer("1", "a", is_leaving=True), DeployedContainer("4", "a", is_gateway=True)
+    seen = find([leaving, gateway, *(DeployedContainer(key, "a") for key in "532")])
+    assert [one.id for one in seen] == ["2", "5", "4", "1"]
+    assert [one.summary["role"] for one in seen] == ["scoring", "scoring", "gateway", "scoring"]
 
 
 def test_a_container_is_asked_by_its_own_check(api: Api) -> None:
@@ -119,7 +119,8 @@ def test_what_the_daemon_says_of_a_container(api: Api) -> None:
     running, ended = found(api, ("running", True), ("exited", False))
     assert running.limits == {"cpuCores": 0.5, "memoryGb": 0.3}
     assert running.described == {"tags": {"team": "x"}, "description": "digits"}
-    assert running.summary == {"name": "name-0", "id": "0", "status": "running", "restarts": 0}
+    told = {"name": "name-0", "role": "scoring", "status": "running", "restarts": 0, "id": "0"}
+    assert running.summary == told
     assert ended.summary["exitCode"] == 3
     assert ended.stamped_tail(5) == ["2026-01-01T00:00:00Z from 1"]
 
