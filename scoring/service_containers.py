@@ -43,6 +43,13 @@ class ServiceContainer(readiness.DockerContainer):
         return str(self.inspected["Name"]).lstrip("/")
 
     @property
+    def port(self) -> int:
+        """The host port that it is published on now; 0 for none."""
+        ports = self.inspected["NetworkSettings"].get("Ports") or {}
+        bindings = ports.get(f"{dockerfile.PORT}/tcp") or []
+        return int(bindings[0]["HostPort"]) if bindings else 0
+
+    @property
     def limits(self) -> dict[str, float]:
         """Its CPU cores and memory in GiB, as the daemon holds it to them."""
         host = self.inspected["HostConfig"]
@@ -61,9 +68,10 @@ class ServiceContainer(readiness.DockerContainer):
         state = self.inspected["State"]
         found = {
             "name": self.name,
-            "id": self.id,
+            "role": "gateway" if self.is_gateway else "scoring",
             "status": state["Status"],
             "restarts": self.inspected["RestartCount"],
+            "id": self.id,
         }
         if state["Status"] in ("exited", "dead"):
             found["exitCode"] = state["ExitCode"]
@@ -93,14 +101,21 @@ def find(records: Iterable[DeployedContainer]) -> list[ServiceContainer]:
     return sorted(found, key=lambda container: (container.is_leaving, container.is_gateway, container.name))
 
 
-def state_of(containers: Sequence[ServiceContainer]) -> str:
-    """Return the state of a service: that of its best container, if what stands in front of them runs."""
-    states = [readiness.state_of(container) for container in containers if not container.is_gateway]
+def state_of(containers: Sequence[ServiceContainer], port: int = 0) -> str:
+    """Return the state of a service: that of its best container, if callers find it.
+
+    Args:
+        containers: those of the service, and their gateway.
+        port: the host port on which callers look for it; 0 for whichever it is published on.
+    """
+    serving = [container for container in containers if not container.is_gateway]
+    states = [readiness.state_of(container) for container in serving]
     best = next((state for state in STATES if state in states), FAILED)
-    fronts = [container.look() for container in containers if container.is_gateway and not container.is_leaving]
-    if fronts and not any(front and front.status == "running" for front in fronts):
-        return max(best, readiness.UNHEALTHY, key=(*STATES, FAILED).index)
-    return best
+    if best != readiness.HEALTHY:
+        return best
+    fronts = [container for container in containers if container.is_gateway] or serving
+    seen = [container for container in fronts if (look := container.look()) and look.status == "running"]
+    return best if any(port in (0, container.port) for container in seen) else readiness.UNHEALTHY
 
 
 def merged(logs: Mapping[str, Sequence[str]], lines: int) -> list[str]:

@@ -106,9 +106,10 @@ class Webservice:
     def state(self) -> str:
         """What the Docker daemon and the service say now: `Healthy`, `Transitioning`, `Unhealthy`, or `Failed`.
 
-        A service with several containers is as well as the best of them; one without any has failed.
+        A service with several containers is as well as the best of them; one without any has failed. One that is not
+        published where its outputs say, as when Docker started it again on another port, is unhealthy.
         """
-        return service_containers.state_of(self._containers())
+        return service_containers.state_of(self._containers(), self._port)
 
     def run(self, input_data: bytes | str) -> object:
         """Score input data (JSON text) and return the decoded JSON of the answer.
@@ -220,7 +221,13 @@ class Webservice:
                 say=say,
                 say_state=say_state,
             )
-        return self.state
+        if self.state != readiness.HEALTHY:
+            address = self.described.get("address", "its address")
+            raise StackError(
+                f"{self.name} is ready, but not at {address}: it was started again, on another port, or its gateway does "
+                "not run. Run `pulumi up`."
+            )
+        return readiness.HEALTHY
 
     def delete(self, on_output: OnOutput | None = None, *, color: str = "never") -> None:
         """Take the service out of the settings and run `pulumi up`; when that fails, the settings are what they were.
@@ -239,10 +246,16 @@ class Webservice:
         return {
             "name": self.name,
             **self.described,
-            "state": service_containers.state_of(seen),
+            "state": service_containers.state_of(seen, self._port),
             **(serving[0].limits | serving[0].described if serving else {}),
             "containers": [one.summary for one in seen],
         }
+
+    @property
+    def _port(self) -> int:
+        """The port that its outputs say; 0 when they do not."""
+        port = str(self.described.get("address", "")).rpartition(":")[2]
+        return int(port) if port.isdecimal() else 0
 
     def _containers(self) -> "Sequence[ServiceContainer]":
         """Its containers that are still there, and their gateway.

@@ -98,6 +98,7 @@ def test_services_are_listed(project: Project, selected: Stack) -> None:
     known = project.services()
     for name in (GUARDED, OPEN):
         assert [name, "modelFile", "Healthy", known[name]["image"], known[name]["scoringUri"]] in lines
+    assert command(project, "wait", OPEN).stdout == f"{OPEN} is ready: {known[OPEN]['scoringUri']}\n"
 
 
 def test_a_service_is_shown_as_the_daemon_has_it(project: Project, daemon: docker.DockerClient) -> None:
@@ -177,8 +178,6 @@ def test_a_dead_container_has_a_log(project: Project, daemon: docker.DockerClien
     assert lines == container.logs().decode().splitlines()[-2:]
     waited = command(project, "wait", OPEN, code=1).stderr
     assert f"error: the container of {OPEN} exited with code 137" in waited
-    container.start()
-    assert command(project, "wait", OPEN).stdout.startswith(f"{OPEN} is ready: http://")
 
 
 def test_a_service_is_deleted_and_the_others_stay(

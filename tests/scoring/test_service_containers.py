@@ -26,6 +26,7 @@ class Api:
             "Name": f"/name-{container_id}",
             "State": {"Status": status, "ExitCode": 3, "StartedAt": "t"},
             "RestartCount": 0,
+            "NetworkSettings": {"Ports": {"5001/tcp": [{"HostIp": "0.0.0.0", "HostPort": "80"}], "5000/tcp": None}},
             "HostConfig": {"NanoCpus": 500_000_000, "Memory": 307 * 2**20},
             "Config": {
                 "Healthcheck": {"Test": readiness.HEALTH_CHECK_BESIDE_TLS},
@@ -98,6 +99,12 @@ def test_a_service_is_as_well_as_its_best_container(
     api: Api, states: list[tuple[str, bool]], gateway: str, state: str
 ) -> None:
     assert state_of(found(api, *states, gateway=gateway)) == state
+
+
+@pytest.mark.parametrize(("port", "state"), [(0, "Healthy"), (80, "Healthy"), (81, "Unhealthy")])
+def test_a_service_is_looked_for_where_its_outputs_say(api: Api, port: int, state: str) -> None:
+    assert state_of(found(api, ("running", True)), port) == state
+    assert state_of(found(api, ("running", True), ("running", True), gateway="running"), port) == state
 
 
 def test_removed_containers_are_not_found_and_the_others_are_in_order(api: Api) -> None:

@@ -61,6 +61,7 @@ class FakeContainer:
     name: str = "a-1"
     is_gateway: bool = False
     is_leaving: bool = False
+    port: int = 5001
     log: list[str] = field(default_factory=list)
     limits: dict[str, float] = field(default_factory=lambda: {"cpuCores": 0.5, "memoryGb": 1.0})
     described: dict[str, Any] = field(default_factory=lambda: {"tags": {"team": "x"}})
@@ -232,6 +233,14 @@ def test_the_wait_ends_when_a_container_has(tmp_path: Path, containers: list[Fak
     containers.append(FakeContainer([EXITED], log=["ValueError: no model"]))
     with pytest.raises(Problem, match=r"the container of a exited with code 1(.|\n)*ValueError: no model"):
         Webservice("a", FakeStack(tmp_path, deployed())).wait_for_deployment()
+
+
+def test_a_service_on_another_port_is_not_where_callers_look(tmp_path: Path, containers: list[FakeContainer]) -> None:
+    containers.append(FakeContainer([RUNNING], port=32770))
+    service = Webservice("a", FakeStack(tmp_path, deployed(address="127.0.0.1:5001")))
+    assert service.state == "Unhealthy"
+    with pytest.raises(StackError, match=r"^a is ready, but not at 127.0.0.1:5001: .* Run `pulumi up`.$"):
+        service.wait_for_deployment()
 
 
 def test_the_wait_for_a_container_that_does_not_come(tmp_path: Path, containers: list[FakeContainer]) -> None:
