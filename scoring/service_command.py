@@ -28,6 +28,10 @@ EXIT_CODES = """exit codes:
 INTERRUPTED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 
+COLUMNS = {"service": "name", "style": "style", "state": "state", "image": "image", "scoring URI": "scoringUri"}
+"""Of the table of services."""
+
+WHOLE = ("name", "scoringUri")
 STATE_COLOURS = {readiness.HEALTHY: "green", readiness.TRANSITIONING: "yellow"}
 
 
@@ -143,10 +147,14 @@ def list_services(call: Call) -> None:
     """Print a table of the stack's services."""
     stack = call.stack
     described = [service.serialize() for service in Webservice.list(stack)]
-    table = Table("service", "style", "state", "image", "scoring URI", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for title, key in COLUMNS.items():
+        # Past the terminal's edge rather than without the end of a name or URI.
+        whole = max((len(str(one.get(key, ""))) for one in described), default=0) if key in WHOLE else None
+        table.add_column(title, min_width=whole, overflow="fold")
     for one in described:
-        cells = (one.get("style", ""), state_text(one["state"]), one.get("image", ""), one.get("scoringUri", ""))
-        table.add_row(one["name"], *cells)
+        cells = {key: Text(str(one.get(key, ""))) for key in COLUMNS.values()}
+        table.add_row(*{**cells, "state": state_text(one["state"])}.values())
     call.tell(described, table if described else f"Stack {stack.name} has no services.")
 
 

@@ -224,8 +224,8 @@ class Webservice:
         if self.state != readiness.HEALTHY:
             address = self.described.get("address", "its address")
             raise StackError(
-                f"{self.name} is ready, but not at {address}: it was started again, on another port, or its gateway does "
-                "not run. Run `pulumi up`."
+                f"{self.name} is ready, but not at {address}: it was started again, on another port, or its gateway "
+                "does not run. Run `pulumi up`."
             )
         return readiness.HEALTHY
 

@@ -86,6 +86,18 @@ def test_services_are_listed(stack: Pulumi, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(answer(stack, capsys, "list", "--json").out) == []
 
 
+def test_names_and_uris_are_whole_on_a_narrow_terminal(
+    stack: Pulumi, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    name, uri = "a-service-of-thirty-two-letters-", "https://mnist.example.com:8443/score"
+    stack.exports({"services": {name: {"scoringUri": uri, "style": "registeredModel", "image": "image:0123456789ab"}}})
+    assert main(["service", "list"], {**stack.environ, "COLUMNS": "80"}) == 0
+    line = capsys.readouterr().out.splitlines()[2]
+    assert name in line
+    assert uri in line
+
+
 def test_a_service_is_shown(stack: Pulumi, capsys: pytest.CaptureFixture[str]) -> None:
     shown = answer(stack, capsys, "show", "a").out
     assert ["scoringUri", URI] in [line.split() for line in shown.splitlines()]
