@@ -214,7 +214,16 @@ def test_a_renewed_certificate_loses_nothing(stack: Stack) -> None:
 def test_a_new_key_loses_nothing(stack: Stack) -> None:
     with stack.load() as made:
         made.wait_for()
-        command = [sys.executable, "-m", "scoring", "regen-key", "primary", "--stack", stack.project.stack.name]
+        command = [
+            sys.executable,
+            "-m",
+            "scoring",
+            "service",
+            "regen-key",
+            "primary",
+            "--stack",
+            stack.project.stack.name,
+        ]
         variables = {**environment(), **stack.project.environment}
         subprocess.run(command, cwd=stack.project.checkout, env=variables, check=True)
         made.wait_for()
