@@ -1,8 +1,9 @@
 """From settings to components: what services share, what they do not, and what is exported."""
 
+import gc
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,15 @@ def test_an_environment_that_is_none_is_plain(up: Run) -> None:
 def test_a_bad_setting_is_refused_in_a_preview(preview: Run, given: dict[str, str], said: str) -> None:
     with pytest.raises(pulumi.RunError, match=said):
         preview(program(**given))
+
+
+@pytest.fixture(autouse=True)
+def the_collector_as_it_was() -> Iterator[None]:
+    """The program tunes Python's garbage collector, for a process that it has to itself."""
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def run_project() -> None:
