@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -81,7 +81,7 @@ class Load:
 
 
 @contextmanager
-def load(uri: str, headers: Mapping[str, str] | None = None, data: float = 1) -> Iterator[Load]:
+def load(uri: str, headers: Mapping[str, str] | None = None, data: float | Sequence[float] = 1) -> Iterator[Load]:
     """Ask `uri` about 100 times a second, over kept and over fresh connections, until the context ends."""
     made = Load(uri, json.dumps({"data": [data]}), headers or {})
     threads = [threading.Thread(target=work) for work in [made.keep] * KEPT + [made.refresh] * FRESH]
