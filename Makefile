@@ -7,7 +7,7 @@ ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview secrets test lint fuzz bench bench-server lock toolchain toolchain-refresh clean
+.PHONY: help up down preview secrets test lint fuzz bench bench-server bench-deploy lock toolchain toolchain-refresh clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-server: toolchain ## measure the scoring server beside its peers; the last
 
 fuzz: toolchain ## send the server far more odd requests than make test does (FUZZ=20)
 	@$(ENV) && FUZZ=$(FUZZ) python -m pytest tests/scoring/server/test_fuzz.py tests/scoring/server/test_frames.py
+
+bench-deploy: toolchain ## measure updates, failures, many services and the gateway; the last line is one JSON object
+	@$(ENV) && python -m bench.deploy
 
 lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock, the peers'
 	@$(ENV) && $(COMPILE) --group dev --constraint toolchain/constraints.txt --output-file requirements.lock pyproject.toml

@@ -130,18 +130,7 @@ class Server:
 
     def processes(self) -> list[int]:
         """Return the ids of the server's process and all below it."""
-        parents: dict[int, list[int]] = {}
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                parents.setdefault(int(fields[1]), []).append(int(entry.name))
-        found = [self._process.pid]
-        for pid in found:
-            found += parents.get(pid, [])
-        return found
+        return tree(self._process.pid)
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that all threads of the server's processes have used so far."""
@@ -180,6 +169,22 @@ class Server:
         """Stop, and forget the log."""
         self.stop()
         self._log.close()
+
+
+def tree(root: int) -> list[int]:
+    """Return the ids of a process and all below it."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents.setdefault(int(fields[1]), []).append(int(entry.name))
+    found = [root]
+    for pid in found:
+        found += parents.get(pid, [])
+    return found
 
 
 def memory_mb(pid: int, kind: str) -> float:

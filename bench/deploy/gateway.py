@@ -1,0 +1,98 @@
+"""The gateway's cost: the sample at one row, asked through the gateway and past it, in turns.
+
+Both are asked at their addresses on the service's network, so that Docker's forwarding of ports, which differs from
+machine to machine, is in neither. The container has a CPU for itself; the gateway shares the other one with the load,
+which is what a gateway costs where it does not take its CPU from the model.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import docker
+import requests
+
+from bench.server.load import Rate
+from bench.server.load import measure as wrk_measure
+from components.dockerfile import PORT
+from scoring.mnist import data
+from tests.e2e.project import Project, check_out
+
+SERVICE = "bench-fronted"
+SETTINGS = {
+    "services": [
+        {"name": SERVICE, "style": "modelFile", "executionScript": "scoring/mnist/score_file.py", "cpuCores": 1}
+    ],
+    "zeroDowntime": True,
+}
+ONE, MANY = 1, 8
+"""Connections: one for the latency, which then has no queue in it, several for the throughput."""
+
+
+def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[[str], None]) -> tuple[float, float]:
+    """Return the milliseconds that the gateway adds to the median latency, and its share of the direct throughput.
+
+    Args:
+        folder: a folder to make.
+        wrk: the load generator.
+        rounds: how often each is measured, in turns.
+        seconds: how long each load lasts.
+        say: takes a line for each round.
+    """
+    folder.mkdir()
+    digits, _ = data.held_out()
+    body = folder / "body.json"
+    body.write_text(json.dumps({"data": digits[:1].tolist()}))
+    cpus = sorted(os.sched_getaffinity(0))
+    if len(cpus) == 1:
+        say("one CPU only: load, gateway and container share it, so that the gateway seems dearer than it is")
+    with deployed(folder, cpus) as urls:
+        answers = {requests.post(url, data=body.read_bytes(), timeout=30).text for url in urls.values()}
+        if len(answers) != 1:
+            raise RuntimeError(f"the gateway changes answers: {answers}")
+
+        def rate(way: str, connections: int) -> Rate:
+            return wrk_measure(wrk, urls[way], body, connections=connections, seconds=seconds, cpus={cpus[-1]})
+
+        for way in urls:
+            rate(way, MANY)  # warms up
+        added, shares = [], []
+        for number in range(1, rounds + 1):
+            latency = {way: rate(way, ONE).p50 for way in urls}
+            throughput = {way: rate(way, MANY).requests for way in urls}
+            added.append(latency["gateway"] - latency["direct"])
+            shares.append(throughput["gateway"] / throughput["direct"])
+            say(
+                f"round {number} of {rounds}: p50 {latency['direct']:.2f} ms direct, {latency['gateway']:.2f} ms "
+                f"through the gateway; {throughput['direct']:.0f} and {throughput['gateway']:.0f} requests/s, "
+                f"a share of {shares[-1]:.2f}"
+            )
+    return median(added), median(shares)
+
+
+@contextmanager
+def deployed(folder: Path, cpus: list[int]) -> Iterator[dict[str, str]]:
+    """Deploy the sample behind a gateway, pinned to CPUs; yield where it is asked directly and through the gateway."""
+    project = Project(check_out(folder / "checkout"), folder / "state", "bench")
+    project.configure(SETTINGS)
+    client = docker.from_env()
+    try:
+        run = project.up()
+        if run.failed:
+            raise RuntimeError(run.output)
+        urls = {}
+        for found in client.containers.list():
+            name = str(found.name)
+            if not name.startswith(SERVICE):
+                continue
+            is_gateway = name == SERVICE
+            found.update(cpuset_cpus=str(cpus[-1] if is_gateway else cpus[0]))
+            (network,) = found.attrs["NetworkSettings"]["Networks"].values()
+            urls["gateway" if is_gateway else "direct"] = f"http://{network['IPAddress']}:{PORT}/score"
+        yield dict(sorted(urls.items()))
+    finally:
+        client.close()
+        project.destroy()
