@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from components import access_keys, certificates, names
+from components import access_keys, names
 from components.dockerfile import HEALTH_PORT
 from components.problems import Problem
 from components.reporting import apply_reporting
+
+if TYPE_CHECKING:
+    from components.certificates import Certificate
 
 FOLDER = "/run/secrets/service"
 """Where the container finds its keys and its certificate."""
@@ -25,7 +28,7 @@ class AccessConfig:
     """The checked arguments on access."""
 
     auth_enabled: bool = False
-    certificate: certificates.Certificate | None = None
+    certificate: "Certificate | None" = None
     cname: str = ""
     """The name that the certificate is for, with which callers begin their URIs."""
 
@@ -58,6 +61,8 @@ def check(args: Mapping[str, Any], stack: str) -> AccessConfig:
     if not check_tls_given(args):
         return AccessConfig(auth_enabled)
     cname = names.check_host_name("sslCname", args["ssl_cname"])
+    from components import certificates  # cryptography: slow to import, and for TLS alone
+
     certificate = certificates.read(
         args["ssl_cert_pem_file"], args["ssl_key_pem_file"], cname, datetime.now(timezone.utc)
     )
