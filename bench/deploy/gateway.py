@@ -61,16 +61,29 @@ def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[
             rate(way, MANY)  # warms up
         added, shares = [], []
         for number in range(1, rounds + 1):
+            before = cpu_seconds()
             latency = {way: rate(way, ONE).p50 for way in urls}
             throughput = {way: rate(way, MANY).requests for way in urls}
+            asked = (throughput["gateway"] + 1000 * ONE / latency["gateway"]) * max(1, round(seconds))
+            spent = (cpu_seconds() - before) / asked * 1e6
             added.append(latency["gateway"] - latency["direct"])
             shares.append(throughput["gateway"] / throughput["direct"])
             say(
                 f"round {number} of {rounds}: p50 {latency['direct']:.2f} ms direct, {latency['gateway']:.2f} ms "
                 f"through the gateway; {throughput['direct']:.0f} and {throughput['gateway']:.0f} requests/s, "
-                f"a share of {shares[-1]:.2f}"
+                f"a share of {shares[-1]:.2f}; about {spent:.0f} us of CPU a request in the gateway"
             )
     return median(added), median(shares)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time that the gateway has used so far, which a busy machine changes less than the rates."""
+    client = docker.from_env()
+    try:
+        seen = client.api.stats(SERVICE, stream=False)
+        return float(seen["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+    finally:
+        client.close()
 
 
 @contextmanager
