@@ -29,6 +29,7 @@ LOCK = "requirements.lock"
 STAMP = "model-webservice.json"
 TOLD = "MODEL_WEBSERVICE_PACKAGES"
 """Carries the line about the packages from the Python that makes them to the one that has them."""
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 PIP_SECONDS = 900.0
 RIVALS = {
     "UV_DEFAULT_INDEX": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
@@ -187,7 +188,10 @@ def install_uv(layout: Layout, lock: str, environ: Mapping[str, str]) -> None:
 def install_packages(layout: Layout, environ: Mapping[str, str]) -> None:
     """Install exactly what the lock pins, and remove the rest."""
     uv = layout.venv / "bin" / "uv"
-    options = ("--quiet", "--require-hashes")
+    options = ["--quiet", "--require-hashes"]
+    if environ.get(NO_BYTECODE):
+        # Else Python would compile all again in each of its starts, of which Pulumi makes several a run.
+        options.append("--compile-bytecode")
     run(
         [uv, "pip", "sync", *options, "--python", layout.python, layout.project / LOCK],
         environ=environ,

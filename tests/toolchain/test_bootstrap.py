@@ -171,3 +171,17 @@ def test_only_a_working_environment_of_the_same_python_fits(tmp_path: Path) -> N
     layout.venv.symlink_to(sys.prefix)
     assert bootstrap.fits(layout, bootstrap.this_python())
     assert not bootstrap.fits(layout, "2.7.18 /nowhere")
+
+
+@pytest.mark.parametrize(("given", "compiled"), [({}, False), ({bootstrap.NO_BYTECODE: "1"}, True)])
+def test_all_is_compiled_where_python_keeps_nothing_compiled(
+    given: dict[str, str], compiled: bool, tmp_path: Path
+) -> None:
+    layout = Layout(tmp_path, tmp_path / "cache")
+    uv = layout.venv / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    uv.write_text('#!/bin/sh\necho "$*" > "$RECORD"\n')
+    uv.chmod(0o755)
+    record = tmp_path / "record"
+    bootstrap.install_packages(layout, {"PATH": "/usr/bin:/bin", "RECORD": str(record), **given})
+    assert ("--compile-bytecode" in record.read_text()) == compiled
