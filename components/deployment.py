@@ -72,31 +72,28 @@ class Deployment:
         if self._image is None and self.settings.image_reference:
             self._image = self.settings.image_reference
         if self._image is None:
-            args = ScoringImageArgs(
-                image_name=self.settings.image_name,
-                models=[self.model()],
-                image_config=self.image_config(self.settings.execution_script),
-                registry=registry_args(self.settings.registry),
-                zero_downtime=self.zero_downtime,
-                docker_host=self.settings.docker_host,
-            )
-            self._image = ScoringImage(self.settings.image_name, args, self.opts).reference
+            settings = self.settings
+            self._image = self.made_image(settings.image_name, settings.execution_script, self.zero_downtime)
         return self._image
+
+    def made_image(self, name: str, execution_script: str, zero_downtime: bool) -> "pulumi.Output[str]":
+        """Make an image of the stack's model around a script and return its reference."""
+        args = ScoringImageArgs(
+            image_name=name,
+            models=[self.model()],
+            image_config=self.image_config(execution_script),
+            registry=registry_args(self.settings.registry),
+            zero_downtime=zero_downtime,
+            docker_host=self.settings.docker_host,
+        )
+        return ScoringImage(name, args, self.opts).reference
 
     def version(self, service: str, version: VersionSettings) -> VersionArgs:
         """Return a version of a service, making its image from the stack's model unless it has one."""
         reference: pulumi.Input[str] = version.image
         if version.execution_script:
             name = f"{service}-{version.name}"
-            args = ScoringImageArgs(
-                image_name=name,
-                models=[self.model()],
-                image_config=self.image_config(version.execution_script),
-                registry=registry_args(self.settings.registry),
-                zero_downtime=True,
-                docker_host=self.settings.docker_host,
-            )
-            reference = ScoringImage(name, args, self.opts).reference
+            reference = self.made_image(name, version.execution_script, zero_downtime=True)
         made = VersionArgs(name=version.name, image=reference, is_default=version.is_default)
         if version.traffic_percentile is not None:
             made["traffic_percentile"] = version.traffic_percentile

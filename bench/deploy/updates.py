@@ -3,12 +3,9 @@
 The failing update also tells how long `pulumi up` goes on after the container has exited.
 """
 
-import os
 import re
 import secrets
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +14,7 @@ from pathlib import Path
 import docker
 from pulumi import automation
 
-from tests import pki
+from tests.e2e.changing import MODEL, Changing
 from tests.e2e.load import Load, load
 from tests.e2e.project import Project, Run, check_out
 
@@ -30,51 +27,28 @@ LOADED_KEY = "secondaryKey"
 Say = Callable[[str], None]
 
 
-class Steady:
+class Steady(Changing):
     """A stack with one service, and all that changes in it."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self.project = Project(check_out(folder / "checkout"), folder / "state", "bench")
-        self.write_script("first")
-        self.write_model("first")
-        self.renew_certificate()
+        super().__init__(self.project.checkout, SCRIPT, "tls")
         self.project.configure(
             {
                 "services": [{"name": SERVICE, "style": "modelFile"}],
-                "modelPath": "model.txt",
+                "modelPath": MODEL,
                 "executionScript": SCRIPT,
                 "condaFile": "",
                 "zeroDowntime": True,
                 "waitTimeout": 60,
-                "authEnabled": True,
-                "sslEnabled": True,
-                "sslCertPemFile": "tls/certificate.pem",
-                "sslKeyPemFile": "tls/private-key.pem",
-                "sslCname": "localhost",
+                **self.access,
             }
         )
         self.key = secrets.token_hex(32)
         for name in KEYS:
             value = self.key if name == LOADED_KEY else secrets.token_hex(32)
             self.project.stack.set_config(f"model-webservice:{name}", automation.ConfigValue(value, secret=True))
-
-    def write_script(self, answer: str, init: str = "pass") -> None:
-        """Write a script that answers with a word of its own and the model's content."""
-        (self.project.checkout / SCRIPT).write_text(
-            f"import os\n\n\ndef init():\n    {init}\n\n\n"
-            "def run(data):\n"
-            '    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.txt")) as file:\n'
-            f"        return '{answer} ' + file.read()\n"
-        )
-
-    def write_model(self, content: str) -> None:
-        """Write the model."""
-        (self.project.checkout / "model.txt").write_text(content)
-
-    def renew_certificate(self) -> None:
-        """Write another certificate over the one that is there."""
-        pki.make_certificate(self.project.checkout / "tls", ["localhost"])
 
     def up(self) -> Run:
         """Run `pulumi up`, which must not fail."""
@@ -135,18 +109,7 @@ def update(steady: Steady, kind: str, number: int, made: Load) -> None:
         steady.up()
         made.wait_for(answer(steady, number))
     elif kind == "keys":
-        command = [
-            sys.executable,
-            "-m",
-            "scoring",
-            "service",
-            "regen-key",
-            "primary",
-            "--stack",
-            steady.project.stack.name,
-        ]
-        environ = {**os.environ, **steady.project.environment}
-        subprocess.run(command, cwd=steady.project.checkout, env=environ, check=True, capture_output=True)
+        steady.project.scoring("service", "regen-key", "primary").check_returncode()
     else:
         steady.renew_certificate()
         steady.up()
@@ -154,7 +117,7 @@ def update(steady: Steady, kind: str, number: int, made: Load) -> None:
 
 def answer(steady: Steady, number: int) -> str:
     """Return what the service answers now, as JSON, with the model of round `number`."""
-    word = re.findall(r"return '(.*) '", (steady.project.checkout / SCRIPT).read_text())[0]
+    word = re.findall(r"return '(.*) '", (steady.checkout / SCRIPT).read_text())[0]
     return f'"{word} {number}"'
 
 

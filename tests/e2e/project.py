@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,6 +67,23 @@ class Project:
         )
         path.write_text("\n".join([f"config: {json.dumps(values)}", *kept, ""]))
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of programs that are started on the stack."""
+        return {**os.environ, **self.environment}
+
+    def scoring(self, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run the command `python -m scoring` on the stack, with `given` on its standard input."""
+        return subprocess.run(
+            [sys.executable, "-m", "scoring", *words, "--stack", self.stack.name],
+            cwd=self.checkout,
+            env=self.variables,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def up(self, **options: object) -> Run:
         """Run `pulumi up`; a failure is told in the result."""
         return self._run(self.stack.up, **options)
@@ -116,11 +134,6 @@ def edited(path: Path, old: str, new: str) -> Iterator[None]:
         yield
     finally:
         path.write_text(text)
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment, for programs that it starts."""
-    return dict(os.environ)
 
 
 def plain_service(checkout: Path, name: str, **others: object) -> dict[str, object]:

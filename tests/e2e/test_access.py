@@ -5,10 +5,7 @@ The tests share one stack with one service and run in the order in which they st
 
 import json
 import ssl
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +19,8 @@ from components.daemon import connect
 from scoring.endpoint import Endpoint, ServiceError
 from scoring.stack import Stack
 from scoring.webservice import Webservice
-from tests.e2e.project import Project, check_out, environment
+from tests.e2e.project import Project, check_out
+from tests.e2e.waiting import eventually
 from tests.pki import make_certificate
 
 pytestmark = pytest.mark.e2e
@@ -79,7 +77,7 @@ def said() -> list[str]:
 
 
 def service_of(project: Project) -> Endpoint:
-    stack = Stack(project.stack.name, project.checkout, {**environment(), **project.environment})
+    stack = Stack(project.stack.name, project.checkout, project.variables)
     return Webservice(SERVICE, stack).endpoint
 
 
@@ -118,23 +116,11 @@ def callers(service: Endpoint) -> Iterator[list[str]]:
             thread.join()
 
 
-def eventually(condition: object, seconds: float = 15) -> bool:
-    """Return whether a condition holds within a time."""
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
-
-
 def test_missing_keys_are_set_by_one_command(project: Project) -> None:
     run = project.preview()
     assert run.failed
     assert f"make secrets STACK={project.stack.name}" in run.output
-    variables = {**environment(), **project.environment}
-    command = [sys.executable, "-m", "scoring", "secrets", "--stack", project.stack.name, "--json"]
-    done = subprocess.run(command, cwd=project.checkout, env=variables, capture_output=True, text=True, check=False)
+    done = project.scoring("secrets", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(done.stdout)
     assert seen["made"] == ["primaryKey", "secondaryKey"]
@@ -210,28 +196,10 @@ def test_regen_key_kills_that_key_alone_while_the_service_goes_on(
     # What else may have changed since is not deployed by the way.
     script = project.checkout / SCRIPT
     script.write_text(script.read_text().replace("first", "second"))
-    command = [
-        sys.executable,
-        "-m",
-        "scoring",
-        "service",
-        "regen-key",
-        "primary",
-        "--stack",
-        project.stack.name,
-        "--json",
-    ]
     with callers(replace(before, keys=(secondary,))) as wrong, command_lines() as seen:
-        done = subprocess.run(
-            command,
-            cwd=project.checkout,
-            env={**environment(), **project.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = project.scoring("service", "regen-key", "primary", "--json")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert eventually(lambda: status(before, primary) == 401)
+        eventually(lambda: status(before, primary) == 401)
     assert json.loads(done.stdout) == {"key": "primary", "services": [SERVICE], "setting": "primaryKey"}
     assert wrong == []
     after = service_of(project)
@@ -284,7 +252,7 @@ def test_a_renewed_certificate_is_served_without_a_restart(
     with callers(replace(service, certificate_file=str(both))) as wrong:
         run = project.up(diff=True)
         assert not run.failed, run.output
-        assert eventually(lambda: ssl.get_server_certificate((host, int(port))).split() == new.split())
+        eventually(lambda: ssl.get_server_certificate((host, int(port))).split() == new.split())
     said.append(run.output)
     assert wrong == []
     assert list(run.operations) == [f"{SERVICE}-delivery"]

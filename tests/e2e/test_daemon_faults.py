@@ -5,8 +5,7 @@ Each test has a Docker daemon of its own.
 
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import requests
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from tests.e2e.own_daemon import OwnDaemon, copy_images, running
 from tests.e2e.project import Project, check_out, plain_service
+from tests.e2e.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -56,10 +56,10 @@ def test_services_come_back_when_the_daemon_restarts_under_load(own: OwnDaemon, 
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        await_that(lambda: len(answers) > 10)
+        eventually(lambda: len(answers) > 10)
         own.restart()
-        port = await_that(lambda: published(own))
-        await_that(lambda: answer(f"http://127.0.0.1:{port}/score"))
+        port = eventually(lambda: published(own))
+        eventually(lambda: answer(f"http://127.0.0.1:{port}/score"))
     finally:
         ended.set()
         thread.join()
@@ -119,7 +119,7 @@ def test_a_worker_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, p
     uri = project.services()[SERVICE]["scoringUri"]
     eaten = requests.post(uri, data='"eat"', timeout=PATIENCE_SECONDS)
     assert eaten.status_code == 500
-    await_that(lambda: answer(uri, b"0"))
+    eventually(lambda: answer(uri, b"0"))
     metrics = requests.get(uri.replace("/score", "/metrics"), timeout=10).text
     restarts = [line for line in metrics.splitlines() if "restarts" in line and not line.startswith("#")]
     assert [float(line.rpartition(" ")[2]) for line in restarts] == [1.0], metrics
@@ -142,12 +142,3 @@ def published(own: OwnDaemon) -> str:
     with closing(docker.DockerClient(base_url=own.host)) as client:
         ports = client.containers.get(SERVICE).attrs["NetworkSettings"]["Ports"]
     return str(ports["5001/tcp"][0]["HostPort"]) if ports.get("5001/tcp") else ""
-
-
-def await_that(condition: Callable[[], object]) -> object:
-    """Return what the condition returns, once it holds."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not (seen := condition()):
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.1)
-    return seen

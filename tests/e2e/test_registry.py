@@ -12,7 +12,7 @@ import docker
 import pytest
 import requests
 
-from tests.e2e.project import Project, check_out, environment
+from tests.e2e.project import Project, check_out
 from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, registry
 
 pytestmark = pytest.mark.e2e
@@ -78,7 +78,7 @@ def new_project(base: Path, at: RunningRegistry, *, password: str = PASSWORD, **
         }
     )
     command = ["pulumi", "config", "set", "--secret", "registryPassword", password, "--stack", made.stack.name]
-    subprocess.run(command, cwd=made.checkout, env={**environment(), **made.environment}, check=True)
+    subprocess.run(command, cwd=made.checkout, env=made.variables, check=True)
     return made
 
 

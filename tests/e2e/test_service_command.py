@@ -8,8 +8,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,7 +20,8 @@ import yaml
 from scoring.endpoint import ServiceError
 from scoring.stack import Stack, StackError
 from scoring.webservice import Webservice
-from tests.e2e.project import Project, check_out, environment, plain_service
+from tests.e2e.project import Project, check_out, plain_service
+from tests.e2e.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -71,19 +70,11 @@ def selected(project: Project) -> Stack:
 
 def stack_of(project: Project, name: str | None = None) -> Stack:
     name = project.stack.name if name is None else name
-    return Stack(name, project.checkout, {**environment(), **project.environment})
+    return Stack(name, project.checkout, project.variables)
 
 
 def command(project: Project, *arguments: str, code: int = 0, given: str = "") -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "scoring", "service", *arguments, "--stack", project.stack.name],
-        cwd=project.checkout,
-        env={**environment(), **project.environment},
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = project.scoring("service", *arguments, given=given)
     assert done.returncode == code, done.stdout + done.stderr
     assert "\x1b[" not in done.stdout + done.stderr, "there is no terminal"
     return done
@@ -125,10 +116,7 @@ def test_a_key_is_made_anew_and_callers_follow(project: Project) -> None:
     progress: list[str] = []
     changing.regen_key("Primary", on_output=progress.append)
     assert any(f"{GUARDED}-delivery" in line for line in progress)
-    deadline = time.monotonic() + 60
-    while refused(old) != 401:
-        assert time.monotonic() < deadline, "the old key is still valid"
-        time.sleep(0.1)
+    eventually(lambda: refused(old) == 401)
     assert caller.run("{}") == "{}"
     assert caller.get_keys() == changing.get_keys()
     primary, secondary = caller.get_keys()

@@ -5,8 +5,6 @@ run in the order in which they stand.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,7 +17,7 @@ from scoring.mnist import data
 from scoring.stack import Stack
 from scoring.webservice import Webservice
 from tests.e2e.load import load
-from tests.e2e.project import Project, check_out, edited, environment
+from tests.e2e.project import Project, check_out, edited
 
 pytestmark = pytest.mark.e2e
 
@@ -52,20 +50,8 @@ def registered(daemon: docker.DockerClient) -> list[str]:
     return [tag for image in daemon.images.list() for tag in image.tags if tag.startswith(f"models/{MODEL}:")]
 
 
-def scoring(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the project's command on the stack."""
-    return subprocess.run(
-        [sys.executable, "-m", "scoring", *words, "--stack", "staging", "--json"],
-        cwd=project.checkout,
-        env={**environment(), **project.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def service_of(project: Project) -> Endpoint:
-    stack = Stack("staging", project.checkout, {**environment(), **project.environment})
+    stack = Stack("staging", project.checkout, project.variables)
     return Webservice(SERVICE, stack).endpoint
 
 
@@ -77,14 +63,14 @@ def test_without_its_secrets_the_command_that_makes_them_is_named(project: Proje
 
 
 def test_the_command_makes_them_once(project: Project) -> None:
-    done = scoring(project, "secrets")
+    done = project.scoring("secrets", "--json")
     assert done.returncode == 0, done.stderr
     settings = ["primaryKey", "secondaryKey", "sslCertPemFile", "sslKeyPemFile"]
     assert json.loads(done.stdout)["made"] == settings
     path = project.checkout / "stacks" / "Pulumi.staging.yaml"
     written = path.read_text()
     assert written.count("secure:") == 2
-    again = scoring(project, "secrets")
+    again = project.scoring("secrets", "--json")
     assert (json.loads(again.stdout)["made"], json.loads(again.stdout)["kept"]) == ([], settings)
     assert path.read_text() == written
 
@@ -92,7 +78,7 @@ def test_the_command_makes_them_once(project: Project) -> None:
 def test_it_answers_with_keys_and_tls(project: Project) -> None:
     run = project.up()
     assert not run.failed, run.output
-    done = scoring(project, "test")
+    done = project.scoring("test", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     service = service_of(project)
     assert service.scoring_uri.startswith("https://localhost:")

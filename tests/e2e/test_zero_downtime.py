@@ -7,8 +7,6 @@ the second is made of two versions.
 import re
 import secrets
 import ssl
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +18,9 @@ import pytest
 import requests
 from pulumi import automation
 
-from tests import pki
+from tests.e2e.changing import MODEL, Changing
 from tests.e2e.load import Load, load
-from tests.e2e.project import Project, Run, check_out, environment
+from tests.e2e.project import Project, Run, check_out
 
 pytestmark = pytest.mark.e2e
 
@@ -31,10 +29,11 @@ SCRIPT = "scoring/mnist/score_steady.py"
 CERTIFICATES = "certificates"
 
 
-class Stack:
+class Stack(Changing):
     """The stack with its keys, certificates and scripts, all of which the tests change."""
 
     def __init__(self, project: Project) -> None:
+        super().__init__(project.checkout, SCRIPT, CERTIFICATES)
         self.project = project
         self.keys = {name: secrets.token_hex(32) for name in ("primaryKey", "secondaryKey")}
         self.shares = {"blue": 80, "green": 20}
@@ -44,33 +43,8 @@ class Stack:
                 "import json\nimport time\n\n\ndef init():\n    pass\n\n\n"
                 f"def run(data):\n    time.sleep(json.loads(data)['data'][0])\n    return '{name}'\n"
             )
-        self.write_script("first")
-        self.write_model("model")
-        self.renew_certificate()
-
-    def write_script(self, answer: str, init: str = "pass") -> None:
-        """Write a script that answers with a word of its own and the model's content."""
-        (self.project.checkout / SCRIPT).write_text(
-            f"import os\n\n\ndef init():\n    {init}\n\n\n"
-            "def run(data):\n"
-            '    with open(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.txt")) as file:\n'
-            f"        return '{answer} ' + file.read()\n"
-        )
-
-    def write_model(self, content: str) -> None:
-        (self.project.checkout / "model.txt").write_text(content)
-
-    def renew_certificate(self) -> None:
-        pki.make_certificate(self.project.checkout / CERTIFICATES, ["localhost"])
 
     def up(self) -> Run:
-        access = {
-            "authEnabled": True,
-            "sslEnabled": True,
-            "sslCertPemFile": f"{CERTIFICATES}/certificate.pem",
-            "sslKeyPemFile": f"{CERTIFICATES}/private-key.pem",
-            "sslCname": "localhost",
-        }
         versions = [
             {"name": name, "executionScript": f"{name}.py", "trafficPercentile": share}
             for name, share in self.shares.items()
@@ -78,10 +52,10 @@ class Stack:
         self.project.configure(
             {
                 "services": [
-                    {"name": STEADY, "style": "modelFile", **access},
+                    {"name": STEADY, "style": "modelFile", **self.access},
                     {"name": SHARED, "style": "image", "versions": versions, **self.limits},
                 ],
-                "modelPath": "model.txt",
+                "modelPath": MODEL,
                 "modelName": "e2e-shared",
                 "executionScript": SCRIPT,
                 "condaFile": "",
@@ -165,7 +139,7 @@ def test_requests_pass_as_they_are(stack: Stack) -> None:
     assert requests.post(uri, data=large, timeout=60).json() in ("blue", "green")
     assert requests.get(uri.replace("/score", "/stats"), timeout=10).status_code == 404
     guarded = requests.post(
-        stack.uri(STEADY), data="{}", timeout=10, verify=f"{stack.project.checkout}/{CERTIFICATES}/certificate.pem"
+        stack.uri(STEADY), data="{}", timeout=10, verify=f"{stack.checkout}/{CERTIFICATES}/certificate.pem"
     )
     assert guarded.status_code == 401
 
@@ -206,7 +180,7 @@ def test_a_renewed_certificate_loses_nothing(stack: Stack) -> None:
         made.wait_for()
     now = ssl.get_server_certificate((parts.hostname or "", parts.port or 0))
     assert now != before
-    assert now.strip() == (stack.project.checkout / CERTIFICATES / "certificate.pem").read_text().strip()
+    assert now.strip() == (stack.checkout / CERTIFICATES / "certificate.pem").read_text().strip()
     assert set(run.operations) == {f"{STEADY}-gateway-delivery"}
 
 
@@ -214,18 +188,8 @@ def test_a_renewed_certificate_loses_nothing(stack: Stack) -> None:
 def test_a_new_key_loses_nothing(stack: Stack) -> None:
     with stack.load() as made:
         made.wait_for()
-        command = [
-            sys.executable,
-            "-m",
-            "scoring",
-            "service",
-            "regen-key",
-            "primary",
-            "--stack",
-            stack.project.stack.name,
-        ]
-        variables = {**environment(), **stack.project.environment}
-        subprocess.run(command, cwd=stack.project.checkout, env=variables, check=True)
+        done = stack.project.scoring("service", "regen-key", "primary")
+        assert done.returncode == 0, done.stdout + done.stderr
         made.wait_for()
     new = stack.project.stack.get_config("model-webservice:primaryKey").value
     assert new != stack.keys["primaryKey"]
