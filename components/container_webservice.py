@@ -105,6 +105,8 @@ class ContainerWebserviceArgs(TypedDict):
     """Registry that models and images are pushed to and pulled from. Default: none, they stay in the Docker daemon."""
     keep_locally: NotRequired[bool]
     """Whether models and images that this service makes outlive it in the daemon. Default: false."""
+    keep_models: NotRequired[bool]
+    """Whether models that this service registers outlive it in the daemon, the image not. Default: keepLocally."""
     docker_host: NotRequired[str]
     """Address of the Docker daemon to ask, when the provider is given another than the environment names."""
 
@@ -188,7 +190,7 @@ class ContainerWebservice(pulumi.ComponentResource):
                         model_path=path,
                         platform=args["image_config"].get("platform", ""),
                         registry=args.get("registry", RegistryArgs()),
-                        keep_locally=keep,
+                        keep_locally=args.get("keep_models", keep),
                         docker_host=docker_host,
                     ),
                     opts,

@@ -4,6 +4,7 @@ Everything that is created goes through the Pulumi provider; here the same daemo
 client finds it: an explicit host, `DOCKER_HOST`, `DOCKER_CONTEXT` or the current context, the default socket.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Mapping
@@ -82,6 +83,15 @@ class Daemon:
             return False
         repository, _, version = tag.rpartition(":")
         return bool(self.client.api.tag(image_id, repository, version))
+
+    def remove_nameless(self, labels: Mapping[str, str]) -> None:
+        """Remove images with these labels whose name another has taken; one that a container was made from stays."""
+        import docker.errors
+
+        filters = {"dangling": True, "label": [f"{key}={value}" for key, value in labels.items()]}
+        for image in self.client.api.images(filters=filters):
+            with contextlib.suppress(docker.errors.APIError):
+                self.client.api.remove_image(image["Id"])
 
     def build(self, context: str, tag: str) -> None:
         """Build the folder `context` as the image `tag`, with the daemon's own builder.

@@ -158,6 +158,7 @@ class Deployment:
             args["image_config"] = self.image_config(service.execution_script)
         if service.style == "modelFile":
             args["model_paths"] = [self.settings.model_path]
+            args["keep_models"] = self.settings.keep_models
         elif service.style == "registeredModel":
             args["models"] = [self.model()]
         made = ContainerWebservice(service.name, args, self.opts)

@@ -109,6 +109,8 @@ def stage(
         labels=labels(config, found, image_name),
     )
     staging.keep_only(folder, [DEPENDENCIES_LAYER, SERVER_LAYER, SCRIPT_LAYER, "Dockerfile"])
+    # A model's name and version say nothing of its samples, which its layer holds too.
+    digests += [models.as_json(model.samples) for model in found if model.samples]
     context = staging.finish(folder, text, digests, platform)
     if config.extra_steps:
         notes.append("the steps of dockerFile are run by Docker: what they fetch may differ from build to build")

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -58,7 +59,8 @@ class ModelArtifactArgs(TypedDict):
     registry: NotRequired[RegistryArgs]
     """Registry that the model is pushed to, and stays in. Default: none, it is registered in the Docker daemon."""
     keep_locally: NotRequired[bool]
-    """Whether the registered model outlives this resource in the daemon. Default: false."""
+    """Whether the registered model stays in the daemon, whichever stack that registers it is destroyed. Default: false,
+    but true for one that another stack on the daemon keeps."""
     platform: NotRequired[str]
     """Platform of the model's image, e.g. 'linux/amd64'. Default: the daemon's."""
     docker_host: NotRequired[str]
@@ -89,14 +91,23 @@ class ModelArtifact(pulumi.ComponentResource):
             access = Access.from_args(args.get("registry"))
             model = described(args, access.address)
             host = daemon.connect(args.get("docker_host", ""))
+            registered = host.image_labels(model.reference)
+            models.check_immutable(model, registered)
+            # Stacks on one daemon that register the same content share its image: one that keeps it, keeps it for all.
+            model = replace(model, kept=args.get("keep_locally", False) or models.KEPT in registered)
             first = models.declare(model)
-            models.check_immutable(model, host.image_labels(model.reference))
             platform = args.get("platform") or host.platform()
             context = models.stage(model, pulumi.get_stack(), name, platform)
 
         async def checked(password: str) -> str:
             await asyncio.to_thread(check_registered, model, access.address, access.login(password))
             return context.path
+
+        async def tidied(image_id: str) -> str:
+            if not pulumi.runtime.is_dry_run():
+                own = {models.NAME: model.name, models.VERSION: model.version}
+                await asyncio.to_thread(host.remove_nameless, own)
+            return image_id
 
         path: pulumi.Input[str] = context.path
         if access.address:
@@ -110,7 +121,7 @@ class ModelArtifact(pulumi.ComponentResource):
             context=path,
             platform=platform,
             # Services of one program that register the same file share its image: one of them removes it.
-            keep_locally=args.get("keep_locally", False) or not first,
+            keep_locally=model.kept or not first,
             access=access,
         )
         models.outputs.setdefault(model.reference, built.reference)
@@ -118,7 +129,7 @@ class ModelArtifact(pulumi.ComponentResource):
         self.model_version = pulumi.Output.from_input(model.version)
         self.sha256 = pulumi.Output.from_input(model.sha256)
         self.reference = built.reference
-        self.image_id = built.image_id
+        self.image_id = apply_reporting(built.image_id, name, tidied)
         self.register_outputs(
             {
                 "modelName": self.model_name,

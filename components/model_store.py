@@ -51,7 +51,8 @@ class Registered:
             "savedWith": loaded(models.LIBRARIES),
             "datasets": loaded(models.DATASETS),
             "resourceConfiguration": loaded(models.RESOURCES),
-            "samples": self.labels.get(models.SAMPLES, "").split(),
+            "samples": sorted(models.samples_in(self.labels)),
+            "kept": models.KEPT in self.labels,
         }
         return {key: value for key, value in values.items() if value or key == "tags"}
 

@@ -1,5 +1,6 @@
 """Models as records: what is known of one, how it is labelled, how a reference finds one."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ FRAMEWORK_VERSION = f"{PREFIX}.framework-version"
 DATASETS = f"{PREFIX}.datasets"
 RESOURCES = f"{PREFIX}.resources"
 SAMPLES = f"{PREFIX}.samples"
+KEPT = f"{PREFIX}.kept"
+"""Of a model that no stack's destroy removes from the daemon."""
 CREATED = f"{PREFIX}.created"
 """When the model was registered, where that is not when its image was made."""
 DESCRIPTION = "org.opencontainers.image.description"
@@ -69,6 +72,8 @@ class Model:
     """What its service needs: cpu (cores), memory_in_gb, gpu (count)."""
     samples: Mapping[str, Path] = field(default_factory=dict)
     """A sample input and output, by their file's name in the image."""
+    kept: bool = False
+    """Whether it stays in the daemon, whichever stack that registers it is destroyed."""
 
     @property
     def reference(self) -> str:
@@ -89,10 +94,22 @@ class Model:
             FRAMEWORK_VERSION: self.framework_version,
             DATASETS: as_json(self.datasets),
             RESOURCES: as_json(self.resources),
-            SAMPLES: " ".join(sorted(self.samples)),
+            SAMPLES: " ".join(f"{name}={file_digest(path)}" for name, path in sorted(self.samples.items())),
+            KEPT: "true" if self.kept else "",
             DESCRIPTION: self.description,
         }
         return {key: value for key, value in labels.items() if value}
+
+
+def samples_in(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of the samples that an image's labels tell of, by name."""
+    pairs = (text.partition("=") for text in labels.get(SAMPLES, "").split())
+    return {name: digest for name, _, digest in pairs}
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def as_json(values: Mapping[str, Any]) -> str:
@@ -165,8 +182,8 @@ class KnownModel:
     sha256: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, float] = field(default_factory=dict)
-    samples: tuple[str, ...] = ()
-    """Names of the sample files that its image holds."""
+    samples: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the sample files that its image holds, by name."""
 
     @classmethod
     def from_labels(cls, reference: str, labels: Mapping[str, str]) -> "KnownModel":
@@ -179,7 +196,7 @@ class KnownModel:
             sha256=labels.get(SHA256, ""),
             tags=json.loads(labels.get(TAGS, "{}")),
             resources=json.loads(labels.get(RESOURCES, "{}")),
-            samples=tuple(labels.get(SAMPLES, "").split()),
+            samples=samples_in(labels),
         )
 
 

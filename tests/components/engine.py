@@ -238,6 +238,8 @@ class FakeDaemon:
         """Images that are there and lost these names."""
         self.built: list[tuple[str, str]] = []
         """What was built past the provider, as (context, tag)."""
+        self.tidied: list[dict[str, str]] = []
+        """Labels of the images that were removed where they have no name."""
         self.gpus = False
         self.pulled: list[tuple[str, dict[str, str] | None]] = []
         self.pushed: list[tuple[str, dict[str, str] | None]] = []
@@ -292,6 +294,9 @@ class FakeDaemon:
         if found:
             self.images[tag] = {}
         return found
+
+    def remove_nameless(self, labels: Mapping[str, str]) -> None:
+        self.tidied.append(dict(labels))
 
     def build(self, context: str, tag: str) -> None:
         self.built.append((context, tag))

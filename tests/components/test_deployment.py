@@ -147,6 +147,12 @@ def test_a_preview_exports_what_it_knows(preview: Run) -> None:
     assert exported["scoringUri"] is UNKNOWN
 
 
+def test_the_model_of_a_file_is_kept_too_and_its_image_not(up: Run) -> None:
+    engine = up(program(services=[service("modelFile")], keepModels=True))
+    kept = {made.name: made.inputs["keepLocally"] for made in engine.resources if made.type == REMOTE_IMAGE}
+    assert kept == {"svc-model.bin-stored": True, "svc-image-stored": False}
+
+
 def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("components.service_config.can_listen", lambda address, port: True)
     run = program(

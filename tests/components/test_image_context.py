@@ -1,6 +1,7 @@
 """The build context of a scoring image: its layers, its Dockerfile, its tag."""
 
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,12 @@ def test_the_tag_is_another_for_another_content(packages: FakePackages, given: d
 
 def test_the_tag_is_another_for_another_model(packages: FakePackages) -> None:
     assert stage(MODEL).tag != stage(KnownModel("models/mnist:4", "mnist", "4", {})).tag
+
+
+def test_the_tag_is_another_for_another_sample_of_the_same_model(packages: FakePackages) -> None:
+    tags = {stage(replace(MODEL, samples=samples)).tag for samples in ({}, {"sample_input.json": "1"})}
+    tags.add(stage(replace(MODEL, samples={"sample_input.json": "2"})).tag)
+    assert len(tags) == 3
 
 
 def test_notes_are_the_sources_and_the_installations(packages: FakePackages) -> None:

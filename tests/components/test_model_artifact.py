@@ -85,6 +85,23 @@ def test_the_same_content_is_the_same_model_wherever_it_lies(up: Run) -> None:
 
 def test_a_model_may_outlive_its_resource(up: Run) -> None:
     assert up(lambda: register(keep_locally=True)).find(REMOTE_IMAGE).inputs["keepLocally"] is True
+    assert 'LABEL "model-webservice.model.kept"="true"' in labels()
+
+
+def test_a_model_that_another_stack_keeps_is_kept(preview: Run, up: Run, daemon: FakeDaemon) -> None:
+    daemon.images["models/mnist:3"] = {"model-webservice.model.sha256": SHA256, "model-webservice.model.kept": "true"}
+    for run in (preview, up):
+        engine = run(lambda: register(model_name="mnist", model_version="3"))
+        assert engine.find(REMOTE_IMAGE).inputs["keepLocally"] is True
+        assert 'LABEL "model-webservice.model.kept"="true"' in labels()
+
+
+def test_what_a_new_description_leaves_without_a_name_is_removed(preview: Run, up: Run, daemon: FakeDaemon) -> None:
+    preview(register)
+    assert daemon.tidied == []
+    up(register)
+    version = {"model-webservice.model.name": "model.bin", "model-webservice.model.version": SHA256[:12]}
+    assert daemon.tidied == [version]
 
 
 @pytest.mark.parametrize(("given", "platform"), [({}, "linux/amd64"), ({"platform": "linux/arm64"}, "linux/arm64")])

@@ -1,5 +1,6 @@
 """Models as records: described by their content, found by references, laid out for the image."""
 
+import hashlib
 import pickle
 import tarfile
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_what_a_model_comes_with_is_labelled() -> None:
     )
     known = KnownModel.from_labels("m", model.labels())
     assert known.resources == {"cpu": 0.5, "memory_in_gb": 2.0}
-    assert known.samples == ("sample_input.json",)
+    assert known.samples == {"sample_input.json": hashlib.sha256(b'{"data": [[1]]}').hexdigest()}
     assert model.labels()["model-webservice.model.datasets"] == '{"training": "s3://digits"}'
 
 
