@@ -1,19 +1,18 @@
 """The gateway: HAProxy in front of a service's containers, on the service's port.
 
-It stays while containers, certificates, limits and shares change: it finds containers by Docker's DNS, and all else
-comes as files in a volume.
+It stays while containers, certificates, limits and shares change: all that it is told comes as files in a volume.
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_docker as docker
 
 from components import delivered_files, dockerfile, gateway_config, gateway_image, readiness
 from components.daemon import Daemon
-from components.gateway_config import CERTIFICATE_FILE, CONFIG_FILE, FILES_ROOT, GatewayConfig
+from components.gateway_config import CERTIFICATE_FILE, CONFIG_FILE, FILES_ROOT, GatewayConfig, Version
 from components.reporting import apply_reporting
 from components.scoring_container import docker_check, hardening
 from components.service_config import ServiceConfig
@@ -21,6 +20,12 @@ from components.stored_image import build_image
 
 NO_CERTIFICATE = "# The service speaks plain HTTP.\n"
 """The file is always there: another set of files would be another volume, and so another gateway."""
+
+# A gateway that is replaced interrupts its service: nothing of what a service may change is in these.
+STOP_SECONDS = 60
+"""How long a gateway that is stopped may finish requests."""
+START_SECONDS = 60
+"""How long failures of its health check do not count."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def create(
     name: str,
     config: ServiceConfig,
     gateway: GatewayConfig,
+    containers: Sequence[tuple[Version, docker.Container]],
     *,
     image: "pulumi.Output[str]",
     network: docker.Network,
@@ -66,14 +72,18 @@ def create(
     host: Daemon,
     parent: pulumi.Resource,
 ) -> Gateway:
-    """Return the gateway, whose files are delivered when all containers are `ready`.
+    """Return the gateway of the versions' containers, whose files are delivered when all of these are `ready`.
 
     In a preview they are taken for ready, so that it shows what will change and not what may.
     """
     pem = ""
     if config.access.certificate:
         pem = f"{config.access.certificate.pem.rstrip()}\n{config.access.certificate.private_key.rstrip()}\n"
-    text = gateway_config.haproxy_config(gateway, pem)
+    text = pulumi.Output.all(*[container.name for _, container in containers]).apply(
+        lambda names: gateway_config.haproxy_config(
+            named(gateway, [(version.name, name) for (version, _), name in zip(containers, names, strict=True)]), pem
+        )
+    )
     contents: Mapping[str, pulumi.Input[str]] = {CONFIG_FILE: text, CERTIFICATE_FILE: pem or NO_CERTIFICATE}
     if not pulumi.runtime.is_dry_run():
         contents = {file: after(ready, content) for file, content in contents.items()}
@@ -89,7 +99,7 @@ def create(
     port = config.port or host.port_of(config.name, config.bind_address) or None
     container = docker.Container(
         f"{name}-gateway",
-        **hardening(config),
+        **hardening(STOP_SECONDS),
         name=config.name,
         image=image,
         envs=[],
@@ -100,7 +110,7 @@ def create(
         ports=[docker.ContainerPortArgs(internal=dockerfile.PORT, external=port, ip=config.bind_address)],
         hostname=label or None,
         networks_advanced=networks,
-        healthcheck=docker_check(readiness.health_check(gateway_config.HEALTH_PORT), config.wait_timeout),
+        healthcheck=docker_check(readiness.health_check(gateway_config.HEALTH_PORT), START_SECONDS),
         labels=[docker.ContainerLabelArgs(label=f"{dockerfile.LABEL_PREFIX}.gateway", value=config.name)],
         volumes=[files.mount],
         opts=pulumi.ResourceOptions(
@@ -112,6 +122,15 @@ def create(
         ),
     )
     return Gateway(container, files)
+
+
+def named(gateway: GatewayConfig, containers: Sequence[tuple[str, str]]) -> GatewayConfig:
+    """Return the configuration with the names of containers, which come as pairs of version and name."""
+    versions = [
+        replace(version, containers=[name for of, name in containers if of == version.name])
+        for version in gateway.versions
+    ]
+    return replace(gateway, versions=versions)
 
 
 def after(ready: "pulumi.Output[list[str]]", content: pulumi.Input[str]) -> "pulumi.Output[str]":

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Runs HAProxy on delivered files and reloads it, without losing a connection, when they change to something valid.
 #   gateway.sh         the container's process
-#   gateway.sh status  the state of the configuration (current, pending or refused) and why, then HAProxy's servers
+#   gateway.sh status  the state of the configuration (current, draining, pending or refused) and why, then HAProxy's
+#                      servers; draining: current, while a process with a former one ends its connections
 # While nothing happens it starts no process: files are read by the shell itself, a pipe that nobody writes to is the
 # clock.
 set -u
@@ -25,6 +26,16 @@ read_files() { # into $seen
     done
 } 2>/dev/null
 
+workers() { # how many processes of HAProxy there are beside its master, whose parent is no HAProxy
+    local folder name parent count=0 rest
+    for folder in /proc/[0-9]*; do
+        read -r name <"$folder/comm" && [[ $name == haproxy ]] || continue
+        read -r _ _ _ parent rest <"$folder/stat"
+        read -r name <"/proc/$parent/comm" && [[ $name == haproxy ]] && ((count += 1))
+    done
+    echo "$count"
+} 2>/dev/null
+
 check() { haproxy -W -c -q -f "$config" 2>&1; }
 
 status() {
@@ -32,7 +43,7 @@ status() {
     wanted=$(sed -n 's/^ *description //p;T;q' "$config")
     runs=$(ask 'show info' | sed -n 's/^[Dd]escription: //p')
     if [[ -n $wanted && $wanted == "$runs" ]]; then
-        echo current
+        if (($(workers) > 1)); then echo draining; else echo current; fi
     elif [[ -s $state/refused ]]; then
         echo refused "$(tr '\n' ' ' <"$state/refused")"
     else

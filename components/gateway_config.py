@@ -1,8 +1,8 @@
-"""The gateway's HAProxy configuration: a text made of what a service asks for.
+"""The gateway's HAProxy configuration: a text made of what a service asks for and of its containers' names.
 
-Scoring containers are found by Docker's DNS under their version's name, so that their coming and going changes no line
-here. A container listens only once its service is ready; until then a connection is refused, which is tried again at
-another one, and a request that has been sent is never sent twice.
+It names just the containers that are to serve, and is delivered when all of them are ready: a container that fails, or
+one whose sibling fails, never gets a request. Docker's DNS says where each is, also after it was started again. A
+connection that is refused is tried again at another container; a request that has been sent is never sent twice.
 """
 
 import hashlib
@@ -22,8 +22,9 @@ FILES_ROOT = "/etc/gateway"
 CONFIG_FILE, CERTIFICATE_FILE = "haproxy.cfg", "certificate.pem"
 STATE_FOLDER = "/tmp/gateway"  # noqa: S108 - the container's own, in memory
 
-SPARE_SLOTS = 16
-"""Containers beyond the old and the new ones that may stand while updates fail one after the other."""
+KEEP_ALIVE_SECONDS = 10
+"""How long an idle connection is kept. So long may the former configuration live on for it, in a process without checks
+of the containers: an update waits for that before it removes them."""
 
 SERVER_LIMIT_MS = 3_600_000
 """The scoring server's own time limit, where none is given."""
@@ -45,11 +46,8 @@ class Version:
 
     name: str
     percentile: int = 100
-
-    @property
-    def host(self) -> str:
-        """Its containers' name in DNS; no dnsNameLabel can be the same."""
-        return f"{self.name}.version"
+    containers: Sequence[str] = ()
+    """Names of the containers that serve it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,7 @@ class GatewayConfig:
 
     versions: Sequence[Version]
     replicas: int = 1
+    """Containers of each version."""
     replica_max_concurrent_requests: int = 0
     max_request_wait_time: int = 500
     scoring_timeout_ms: int = 0
@@ -113,8 +112,8 @@ def default_lines(config: GatewayConfig) -> list[str]:
         "    load-server-state-from-file global",
         "    timeout connect 1s",
         "    timeout client 75s",
-        "    timeout http-keep-alive 75s",
-        "    timeout http-request 30s",
+        f"    timeout http-keep-alive {KEEP_ALIVE_SECONDS}s",
+        f"    timeout http-request {KEEP_ALIVE_SECONDS}s",
         "    timeout check 3s",
         f"    timeout server {patience}ms",
         f"    timeout queue {config.max_request_wait_time}ms",
@@ -142,7 +141,9 @@ def traffic_lines(config: GatewayConfig) -> list[str]:
         "    http-request set-var(txn.request_id) req.hdr(x-request-id)",
         f"    http-after-response set-header x-request-id %[var(txn.request_id)] {unnamed} {named}",
         f"    http-after-response set-header x-request-id %[uuid()] {unnamed}",
-        *(["    http-request set-header X-Forwarded-Proto https"] if config.tls else []),
+        # What a caller says of itself here would pass for what the gateway says of it.
+        "    http-request del-header X-Forwarded-For",
+        f"    http-request set-header X-Forwarded-Proto {'https' if config.tls else 'http'}",
         *choice_lines(config.versions),
         "frontend health",
         f"    bind 127.0.0.1:{HEALTH_PORT}",
@@ -179,6 +180,7 @@ def backend_lines(version: Version, config: GatewayConfig) -> list[str]:
         "    option httpchk GET /",
         "    http-check expect status 200",
         "    default-server check inter 500ms fastinter 250ms fall 2 rise 1",
-        f"    default-server resolvers docker resolve-prefer ipv4 init-addr last,none{limit}",
-        f"    server-template container 1-{2 * config.replicas + SPARE_SLOTS} {version.host}:{PORT}",
+        # Named anew, a container is looked up at once: it is ready, and the former ones are no longer named.
+        f"    default-server resolvers docker resolve-prefer ipv4 init-addr last,libc,none{limit}",
+        *(f"    server {name} {name}:{PORT}" for name in version.containers),
     ]

@@ -1,10 +1,15 @@
-"""The wait until a gateway serves from all containers: it has taken up its files, and its own checks have passed."""
+"""The wait until a gateway serves from all containers, and from no others.
+
+It has taken up its files, its own checks of the containers have passed, and the process with the former configuration,
+which knows former containers alone, has ended.
+"""
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from components.gateway_config import KEEP_ALIVE_SECONDS
 from components.gateway_image import COMMAND
 from components.problems import Problem
 from components.readiness import LOG_LINES, with_log
@@ -13,9 +18,18 @@ TIMEOUT_SECONDS = 60
 """What waits here is ready already: the gateway looks at it twice a second."""
 
 POLL_SECONDS = 0.2
-CURRENT, PENDING, REFUSED = "current", "pending", "refused"
-RUNNING = "2"
-"""HAProxy's number for a server in service, in `show servers state`."""
+CURRENT, PENDING, REFUSED, DRAINING = "current", "pending", "refused", "draining"
+"""What the script says of the delivered configuration; draining is current beside a former one that lives on."""
+
+RUNNING, CHECKED = "2", "2"
+"""HAProxy's numbers, in `show servers state`, for a server in service, and for the health of one that passed a check:
+before the first, it takes a server for up."""
+
+REFUSED_SECONDS = 3
+"""Files are replaced one after the other: what is refused may be half of what is delivered."""
+
+DRAIN_SECONDS = KEEP_ALIVE_SECONDS + 2
+"""Idle connections have ended then. What is still open is a request that its container will finish."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +37,10 @@ class Status:
     """What a gateway says of itself."""
 
     configuration: str
-    """Whether the delivered configuration is the one in use: current, pending or refused."""
+    """Whether the delivered configuration is the one in use: current, draining, pending or refused."""
     reason: str = ""
-    serving: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Addresses of the containers that get requests, by version."""
+    serving: frozenset[str] = frozenset()
+    """Names of the containers that get requests and have passed a check."""
 
 
 class Gateway(Protocol):
@@ -43,55 +57,56 @@ def parse(text: str) -> Status:
     """Read what the gateway's script prints: the state of the configuration, then `show servers state` of HAProxy."""
     first, *lines = text.splitlines() or [""]
     word, _, reason = first.partition(" ")
-    serving: dict[str, set[str]] = {}
+    serving = set()
     for line in lines:
         fields = line.split()
-        if len(fields) > 6 and not line.startswith("#"):
-            backend, address, operation, administration = fields[1], fields[4], fields[5], fields[6]
-            if operation == RUNNING and administration == "0":
-                serving.setdefault(backend, set()).add(address)
-    known = word if word in (CURRENT, REFUSED) else PENDING
-    return Status(known, reason.strip(), {name: frozenset(found) for name, found in serving.items()})
+        if len(fields) > 12 and not line.startswith("#"):
+            name, operation, administration, health = fields[3], fields[5], fields[6], fields[12]
+            if (operation, administration, health) == (RUNNING, "0", CHECKED):
+                serving.add(name)
+    known = word if word in (CURRENT, DRAINING, REFUSED) else PENDING
+    return Status(known, reason.strip(), frozenset(serving))
 
 
 def wait_until_serving(
     gateway: Gateway,
-    wanted: Mapping[str, Collection[str]],
+    wanted: Collection[str],
     *,
     service: str,
     timeout: float = TIMEOUT_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Return when the gateway serves from all containers.
+    """Return when the gateway serves from all containers and no more from others.
 
     Args:
         gateway: the gateway.
-        wanted: addresses of the containers, by version.
+        wanted: names of the containers.
         service: the service's name, for messages.
         timeout: seconds to wait.
 
     Raises:
         Problem: the gateway refuses its configuration, or does not take up all containers in time.
     """
-    start = clock()
+    start = accepted = serving_since = clock()
+    missing = set(wanted)
     while True:
-        text = gateway.ask()
+        text, now = gateway.ask(), clock()
         seen = parse(text) if text is not None else None
-        if seen and seen.configuration == REFUSED:
+        if not seen or seen.configuration != REFUSED:
+            accepted = now
+        elif now - accepted >= REFUSED_SECONDS:
             raise Problem(f"the gateway of {service} refuses its configuration and keeps the former: {seen.reason}")
-        if seen and seen.configuration == CURRENT:
-            missing = [
-                address
-                for name, addresses in wanted.items()
-                for address in set(addresses) - seen.serving.get(name, set())
-            ]
-            if not missing:
-                return
-        if clock() - start >= timeout:
+        taken = seen is not None and seen.configuration in (CURRENT, DRAINING)
+        missing = set(wanted) - seen.serving if seen and taken else set(wanted)
+        if missing:
+            serving_since = now
+        elif seen and (seen.configuration == CURRENT or now - serving_since >= DRAIN_SECONDS):
+            return
+        if missing and now - start >= timeout:
             state = "does not run" if seen is None else f"has a configuration that is {seen.configuration}"
-            if seen and seen.configuration == CURRENT:
-                state = f"does not reach the containers at {', '.join(sorted(missing))}"
+            if taken:
+                state = f"does not reach the containers {', '.join(sorted(missing))}"
             raise Problem(with_log(f"after {timeout:.0f} s the gateway of {service} {state}.", gateway.tail(LOG_LINES)))
         pause(POLL_SECONDS)
 
@@ -118,9 +133,3 @@ class DockerGateway:
         """Return the last log lines."""
         text = self.api.logs(self.id, tail=lines).decode("utf-8", "replace")
         return [line.rstrip() for line in text.splitlines()]
-
-
-def address_of(client: Any, container_id: str, network: str) -> str:
-    """Return a container's address in a network; empty while it has none."""
-    networks = client.api.inspect_container(container_id)["NetworkSettings"]["Networks"]
-    return str(networks.get(network, {}).get("IPAddress", ""))

@@ -14,6 +14,13 @@ from components.service_config import ServiceConfig
 from components.service_gateway import ONLY_VERSION
 from components.service_needs import Limits
 
+LAME_DUCK_SECONDS = 2
+"""How long a container that is stopped still serves: the gateway looks twice a second, and believes what it sees
+twice."""
+
+EXIT_SECONDS = 1
+"""What is left of the time to stop when the server's own time for it is over."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -34,6 +41,7 @@ def scoring_container(
     networks: Sequence[docker.ContainerNetworksAdvancedArgs] | None,
     parent: pulumi.Resource,
     place: Place | None = None,
+    former: str = "",
 ) -> docker.Container:
     """Return a container of the service.
 
@@ -49,6 +57,7 @@ def scoring_container(
         parent: the service.
         place: where it stands behind a gateway. Without one it has the service's name and port, and is removed before
             its successor starts; with one the successor starts, under a name of its own, beside it.
+        former: name of the resource that may have had the service's name and port before.
     """
 
     def variables(seen: list[Any]) -> list[str]:
@@ -66,11 +75,13 @@ def scoring_container(
     if place:
         opts.delete_before_replace = False
     else:
+        # A service that gives up its gateway has its port and name again.
+        opts.aliases = [pulumi.Alias(name=former)] if former else None
         standing = {"name": config.name, "ports": [port], "hostname": config.network.dns_name_label or None}
     return docker.Container(
         resource,
         **standing,
-        **hardening(config),
+        **hardening(config.stop_grace_seconds),
         image=image,
         envs=envs,
         tmpfs={"/tmp": "rw,noexec,nosuid,nodev,size=64m"},  # noqa: S108 - the container's own
@@ -90,19 +101,27 @@ def scoring_container(
 
 def own_variables(config: ServiceConfig, place: Place | None) -> dict[str, str]:
     """Return the server's settings that the service sets."""
-    found = {"SERVICE_NAME": config.name}
+    lame_duck = LAME_DUCK_SECONDS if place else 0
+    found = {"SERVICE_NAME": config.name, "SCORING_DRAIN": str(config.stop_grace_seconds - lame_duck - EXIT_SECONDS)}
     if config.scoring_timeout_ms:
         found["SCORING_TIMEOUT_MS"] = str(config.scoring_timeout_ms)
     if place:
         found["SCORING_LISTEN_WHEN_READY"] = "true"
-        found["SCORING_LAME_DUCK"] = "2"  # the gateway looks twice a second, and believes what it sees twice
+        found["SCORING_LAME_DUCK"] = str(lame_duck)
+        if not config.network.vnet_name:
+            # Nobody but the gateway is on the service's own network: it may say who the caller is.
+            found["SCORING_FORWARDED_ALLOW_IPS"] = "*"
         if place.version.name != ONLY_VERSION:
             found["SERVICE_VERSION"] = place.version.name
     return found
 
 
-def hardening(config: ServiceConfig) -> dict[str, Any]:
-    """Return what all running containers of a service have in common, as arguments of a `docker.Container`."""
+def hardening(stop_seconds: int) -> dict[str, Any]:
+    """Return what all running containers of a service have in common, as arguments of a `docker.Container`.
+
+    Args:
+        stop_seconds: how long one that is stopped may go on, to finish requests.
+    """
     return {
         "user": dockerfile.USER,
         "init": True,
@@ -112,8 +131,8 @@ def hardening(config: ServiceConfig) -> dict[str, Any]:
         "log_driver": "json-file",
         "log_opts": {"max-file": "3", "max-size": "10m"},
         "restart": "unless-stopped",
-        "stop_timeout": config.stop_grace_seconds,
-        "destroy_grace_seconds": config.stop_grace_seconds,
+        "stop_timeout": stop_seconds,
+        "destroy_grace_seconds": stop_seconds,
         "must_run": True,
     }
 

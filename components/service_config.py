@@ -98,7 +98,7 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
         memory_mb=0 if args.get("memory_gb") is None else limits.memory_mb(args["memory_gb"]),
         port=limits.port_number(args.get("port", 0)),
         bind_address=bind_address(args.get("bind_address", LOOPBACK)),
-        stop_grace_seconds=limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30)),
+        stop_grace_seconds=stop_grace_seconds(args),
         wait_timeout=limits.positive_seconds("waitTimeout", args.get("wait_timeout", 300)),
         labels=labels(service, args),
         network=service_network.check(args),
@@ -137,6 +137,16 @@ def style_of(args: Mapping[str, Any]) -> Style:
 def is_given(value: Any) -> bool:
     """Return whether an input names something; an Output cannot be asked and counts."""
     return value is not None and value not in ("", [])
+
+
+def stop_grace_seconds(args: Mapping[str, Any]) -> int:
+    """Return how long a stopped container has; raise `Problem` when that leaves no time to finish requests."""
+    least = 5 if args.get("zero_downtime") else 2
+    given = limits.positive_seconds("stopGraceSeconds", args.get("stop_grace_seconds", 30))
+    if given < least:
+        why = ", of which a gateway takes 2 to turn to others" if args.get("zero_downtime") else ""
+        raise Problem(f"stopGraceSeconds is {given}: give {least} or more{why}, so that requests can be finished.")
+    return given
 
 
 def bind_address(text: str) -> str:

@@ -21,7 +21,7 @@ from components import (
     telemetry,
 )
 from components.daemon import Daemon
-from components.gateway_config import GatewayConfig
+from components.gateway_config import GatewayConfig, Version
 from components.reporting import apply_reporting
 from components.scoring_container import Place, scoring_container
 from components.service_config import ServiceConfig
@@ -63,6 +63,7 @@ def alone(
         files=files(name, config, args, pinned, parent),
         networks=own_networks(name, config, parent),
         parent=parent,
+        former=f"{name}-gateway",
     )
     port: pulumi.Output[int] = container.ports.apply(lambda ports: int(ports[0].external or 0) if ports else 0)
     return Serving(ready(name, config, container, host), port, container.image, container.id)
@@ -83,13 +84,12 @@ def behind_gateway(
     gateway_image = gateway.build(name, config, host, parent)
     delivered = files(name, config, args, gateway_image, parent)
     images = {version["name"]: version["image"] for version in args.get("versions") or ()}
-    containers: list[docker.Container] = []
-    versions: list[str] = []
+    containers: list[tuple[Version, docker.Container]] = []
     for version in asked.versions:
         reference = pulumi.Output.from_input(images.get(version.name, image))
         pinned = pin(name, config, reference, host)
         needed = need(name, config, reference, pinned, host)
-        networks = [docker.ContainerNetworksAdvancedArgs(name=network.name, aliases=[version.host])]
+        networks = [docker.ContainerNetworksAdvancedArgs(name=network.name)]
         if config.network.vnet_name:
             networks.append(docker.ContainerNetworksAdvancedArgs(name=config.network.vnet_name))
         for number in range(1, asked.replicas + 1):
@@ -105,40 +105,35 @@ def behind_gateway(
                 parent=parent,
                 place=Place(version),
             )
-            containers.append(made)
-            versions.append(version.name)
-    all_ready = pulumi.Output.all(*[ready(name, config, made, host) for made in containers])
+            containers.append((version, made))
+    all_ready = pulumi.Output.all(*[ready(name, config, made, host) for _, made in containers])
     front = gateway.create(
-        name, config, asked, image=gateway_image, network=network, ready=all_ready, host=host, parent=parent
+        name, config, asked, containers, image=gateway_image, network=network, ready=all_ready, host=host, parent=parent
     )
 
-    async def served(seen: list[str]) -> str:
-        gateway_id, _, network_name, *container_ids = seen
+    def wait_for_all(gateway_id: str, names: Sequence[str]) -> str:
         if pulumi.runtime.is_dry_run():
-            found = readiness.DockerContainer(host.client, gateway_id, check_port=gateway_config.HEALTH_PORT)
-            return await asyncio.to_thread(readiness.state_of, found)
+            return readiness.state_of(
+                readiness.DockerContainer(host.client, gateway_id, check_port=gateway_config.HEALTH_PORT)
+            )
+        gateway_status.wait_until_serving(
+            gateway_status.DockerGateway(host.client, gateway_id), names, service=config.name
+        )
+        return readiness.HEALTHY
 
-        def wait_for_all() -> str:
-            wanted: dict[str, list[str]] = {}
-            for version, container_id in zip(versions, container_ids, strict=True):
-                address = gateway_status.address_of(host.client, container_id, network_name)
-                wanted.setdefault(version, []).append(address)
-            found = gateway_status.DockerGateway(host.client, gateway_id)
-            gateway_status.wait_until_serving(found, wanted, service=config.name)
-            return readiness.HEALTHY
+    async def served(seen: list[Any]) -> str:
+        gateway_id, _, _, *container_names = seen
+        return await asyncio.get_running_loop().run_in_executor(WAITS, wait_for_all, gateway_id, container_names)
 
-        return await asyncio.to_thread(wait_for_all)
-
-    ids = pulumi.Output.all(
-        front.container.id, front.files.delivery.id, network.name, *[container.id for container in containers]
+    state = pulumi.Output.all(
+        front.container.id, front.files.delivery.id, all_ready, *[container.name for _, container in containers]
     )
-    state = pulumi.Output.all(ids, all_ready).apply(lambda seen: [str(text) for text in seen[0]])
     # What is waited for holds secrets, such as the certificate's key; the word on the state does not.
     return Serving(
         pulumi.Output.unsecret(apply_reporting(state, name, served)),
         front.port,
-        containers[0].image,
-        containers[0].id,
+        containers[0][1].image,
+        containers[0][1].id,
     )
 
 

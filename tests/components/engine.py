@@ -158,8 +158,7 @@ class FakeContainer:
     """The codes that its process ended with."""
     network: str = ""
     """The first network that it joined."""
-    alias: str = ""
-    """The name by which that network's other containers find it."""
+    name: str = ""
     asked: int = 0
     """How often its health check was run inside."""
 
@@ -198,9 +197,8 @@ class FakeApi:
     def gateway_status(self) -> str:
         """Return what a gateway says that serves from every container."""
         servers = [
-            f"1 {seen.alias.partition('.')[0]} 1 c address-of-{name} 2 0"
+            f"4 backend 1 {seen.name} address-of-{name} 2 0 1 1 10 6 3 2 6 0 0 0"
             for name, seen in self.containers.items()
-            if seen.alias
         ]
         return "\n".join(["current", "1", "# be_id ...", *servers])
 
@@ -323,6 +321,11 @@ def id_of(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
+def name_of_container(made: Registration) -> str:
+    """Return a container's name: the engine gives one to that which asks for none."""
+    return str(made.inputs.get("name", f"{made.name}-1a2b3c4"))
+
+
 class Engine:
     """Runs programs against mocks and records what they register.
 
@@ -372,7 +375,7 @@ class Engine:
         if starts and (not self.preview or made.name in self.existing):
             return self.start(made)
         if self.preview:
-            return "", {}
+            return "", {"name": name_of_container(made)} if made.type == CONTAINER else {}
         if made.type == IMAGE:
             if made.inputs["imageName"] not in self.daemon.gone:
                 self.daemon.images[made.inputs["imageName"]] = {}
@@ -385,10 +388,11 @@ class Engine:
         """Start a container in the fake daemon."""
         identifier = f"{made.inputs.get('name', made.name)}-id"
         container = self.daemon.containers.setdefault(identifier, self.daemon.next_container())
+        container.name = name_of_container(made)
         for joined in made.inputs.get("networksAdvanced", [])[:1]:
-            container.network, container.alias = joined["name"], next(iter(joined.get("aliases", [])), "")
+            container.network = joined["name"]
         ports = [{"external": ASSIGNED_PORT, **port} for port in made.inputs.get("ports", [])]
-        return identifier, {"ports": ports}
+        return identifier, {"ports": ports, "name": container.name}
 
     @property
     def graph(self) -> list[tuple[str, str, str]]:

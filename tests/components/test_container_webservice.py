@@ -159,7 +159,7 @@ def test_the_container_is_hardened_and_limited(up: Run) -> None:
     assert container.inputs == {
         "name": "svc",
         "image": id_of(engine.find(IMAGE, "svc-image-image").inputs["imageName"]),
-        "envs": ["ALPHA=1", "SERVICE_NAME=svc", "WORKER_COUNT=1", "ZONE=a"],
+        "envs": ["ALPHA=1", "SCORING_DRAIN=19", "SERVICE_NAME=svc", "WORKER_COUNT=1", "ZONE=a"],
         "user": "10001:10001",
         "init": True,
         "readOnly": True,
@@ -301,7 +301,9 @@ def test_children_of_the_default_provider_name_none(up: Run) -> None:
 
 def test_a_secret_in_the_environment_stays_one(up: Run) -> None:
     engine = up(lambda: from_file(environment={"TOKEN": pulumi.Output.secret("t"), "A": "1"}))
-    assert engine.find(CONTAINER).inputs["envs"] == Secret(["A=1", "SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(
+        ["A=1", "SCORING_DRAIN=29", "SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"]
+    )
     others = [made.inputs for made in engine.resources if made.type != CONTAINER]
     assert "'t'" not in repr(others)
     assert "TOKEN" not in "".join(path.read_text("latin-1") for path in Path(".staging").rglob("*") if path.is_file())
@@ -309,12 +311,14 @@ def test_a_secret_in_the_environment_stays_one(up: Run) -> None:
 
 def test_a_secret_environment_is_one_as_a_whole(preview: Run) -> None:
     engine = preview(lambda: from_image(environment=pulumi.Output.secret({"TOKEN": "t"})))
-    assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(
+        ["SCORING_DRAIN=29", "SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"]
+    )
 
 
 def test_an_environment_may_override_what_the_service_sets(up: Run) -> None:
     engine = up(lambda: from_file(environment={"WORKER_COUNT": "4"}))
-    assert engine.find(CONTAINER).inputs["envs"] == ["SERVICE_NAME=svc", "WORKER_COUNT=4"]
+    assert engine.find(CONTAINER).inputs["envs"] == ["SCORING_DRAIN=29", "SERVICE_NAME=svc", "WORKER_COUNT=4"]
 
 
 def test_the_same_inputs_give_the_same_inputs_of_every_resource(up: Run) -> None:

@@ -174,7 +174,7 @@ def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) 
     container = engine.find(CONTAINER).inputs
     assert (container["cpus"], container["memory"], container["stopTimeout"]) == ("2.0", 256, 5)
     assert container["ports"] == [{"internal": 5001, "external": 8080, "ip": "0.0.0.0"}]
-    assert container["envs"] == ["A=1", "SERVICE_NAME=svc", "WORKER_COUNT=2"]
+    assert container["envs"] == ["A=1", "SCORING_DRAIN=4", "SERVICE_NAME=svc", "WORKER_COUNT=2"]
     assert container["healthcheck"]["startPeriod"] == "1m0s"
     assert [label["value"] for label in container["labels"]] == ["Reads digits", "svc", '{"data": "mnist"}']
     assert engine.find(IMAGE, "mnist-image").inputs["imageName"] == "models/mnist:7"
@@ -215,13 +215,20 @@ def test_another_daemon_is_the_provider_of_everything(up: Run, daemon: FakeDaemo
 
 def test_an_environment_that_is_a_secret_stays_one(up: Run) -> None:
     engine = up(program(secret=True, services=[service("modelFile", environment={"TOKEN": "t"})]))
-    assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(
+        ["SCORING_DRAIN=29", "SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"]
+    )
     assert "TOKEN" not in json.dumps(engine.exports)
 
 
 def test_an_environment_that_is_none_is_plain(up: Run) -> None:
     engine = up(program(services=[service("modelFile", environment={"LEVEL": "t"})]))
-    assert engine.find(CONTAINER).inputs["envs"] == ["LEVEL=t", "SERVICE_NAME=svc", "WORKER_COUNT=1"]
+    assert engine.find(CONTAINER).inputs["envs"] == [
+        "LEVEL=t",
+        "SCORING_DRAIN=29",
+        "SERVICE_NAME=svc",
+        "WORKER_COUNT=1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +269,9 @@ def test_the_projects_program_reads_the_engines_configuration(up: Run, monkeypat
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config_of(services=services)))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["model-webservice:services"]))
     engine = up(run_project)
-    assert engine.find(CONTAINER).inputs["envs"] == Secret(["SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"])
+    assert engine.find(CONTAINER).inputs["envs"] == Secret(
+        ["SCORING_DRAIN=29", "SERVICE_NAME=svc", "TOKEN=t", "WORKER_COUNT=1"]
+    )
     assert list(engine.exports["services"]) == ["svc"]
     assert "keys" not in engine.exports
 

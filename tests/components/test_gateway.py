@@ -1,5 +1,6 @@
 """The graph of a service behind a gateway, and what each change changes in it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def service(**given: Any) -> None:
     ContainerWebservice("svc", {"zero_downtime": True, **given})  # type: ignore[typeddict-item] # any arguments
 
 
+def serving(*numbers: int) -> Version:
+    """Return the only version of a service, with its containers."""
+    return Version("service", containers=[f"svc-replica-{number}-1a2b3c4" for number in numbers])
+
+
 def version(name: str, image: str, percentile: int) -> dict[str, Any]:
     return {"name": name, "image": image, "traffic_percentile": percentile}
 
@@ -88,8 +94,8 @@ def test_the_gateway_has_the_services_name_and_port_and_is_hardened(up: Run) -> 
         "logDriver": "json-file",
         "logOpts": {"max-size": "10m", "max-file": "3"},
         "restart": "unless-stopped",
-        "stopTimeout": 20,
-        "destroyGraceSeconds": 20,
+        "stopTimeout": 60,
+        "destroyGraceSeconds": 60,
         "mustRun": True,
         "envs": [],
         "ports": [{"internal": 5001, "external": 8080, "ip": "0.0.0.0"}],
@@ -99,7 +105,7 @@ def test_the_gateway_has_the_services_name_and_port_and_is_hardened(up: Run) -> 
             "interval": "10s",
             "timeout": "5s",
             "retries": 3,
-            "startPeriod": "1m30s",
+            "startPeriod": "1m0s",
         },
         "labels": [{"label": "model-webservice.gateway", "value": "svc"}],
         "volumes": [{"volumeName": "svc-gateway-files-name", "containerPath": "/etc/gateway", "readOnly": True}],
@@ -112,8 +118,10 @@ def test_a_container_starts_beside_the_one_that_it_replaces(up: Run) -> None:
     made = up(service).find(CONTAINER, "svc-replica-1")
     assert made.delete_before_replace is False
     assert not {"name", "ports"} & made.inputs.keys()
-    assert made.inputs["networksAdvanced"] == [{"name": "svc-network-name", "aliases": ["service.version"]}]
+    assert made.inputs["networksAdvanced"] == [{"name": "svc-network-name"}]
     assert made.inputs["envs"] == [
+        "SCORING_DRAIN=27",
+        "SCORING_FORWARDED_ALLOW_IPS=*",
         "SCORING_LAME_DUCK=2",
         "SCORING_LISTEN_WHEN_READY=true",
         "SERVICE_NAME=svc",
@@ -134,12 +142,12 @@ def test_replicas_share_network_name_and_image(up: Run) -> None:
     made = [one for one in engine.resources if one.name.startswith("svc-replica-")]
     assert sorted(one.name for one in made) == ["svc-replica-1", "svc-replica-2", "svc-replica-3"]
     assert all(one.inputs == made[0].inputs for one in made)
-    assert files(engine)["/etc/gateway/haproxy.cfg"] == Secret(haproxy_config(GatewayConfig((Version("service"),), 3)))
+    assert files(engine)["/etc/gateway/haproxy.cfg"] == Secret(haproxy_config(GatewayConfig([serving(1, 2, 3)], 3)))
 
 
 def test_limits_reach_the_gateway_and_the_server(up: Run) -> None:
     engine = up(lambda: service(scoring_timeout_ms=2000, replica_max_concurrent_requests=2, max_request_wait_time=700))
-    wanted = haproxy_config(GatewayConfig((Version("service"),), 1, 2, 700, 2000))
+    wanted = haproxy_config(GatewayConfig([serving(1)], 1, 2, 700, 2000))
     assert files(engine)["/etc/gateway/haproxy.cfg"] == Secret(wanted)
     assert "SCORING_TIMEOUT_MS=2000" in engine.find(CONTAINER, "svc-replica-1").inputs["envs"]
 
@@ -151,7 +159,7 @@ def test_tls_ends_at_the_gateway_and_keys_are_asked_for_by_the_server(up: Run, t
     engine = up(lambda: service(**access, **tls))
     pem = Path(certificate).read_text() + Path(key).read_text()
     assert files(engine) == {
-        "/etc/gateway/haproxy.cfg": Secret(haproxy_config(GatewayConfig((Version("service"),), tls=True), pem)),
+        "/etc/gateway/haproxy.cfg": Secret(haproxy_config(GatewayConfig([serving(1)], tls=True), pem)),
         "/etc/gateway/certificate.pem": Secret(pem),
     }
     envs = engine.find(CONTAINER, "svc-replica-1").inputs["envs"]
@@ -173,7 +181,10 @@ def test_versions_have_containers_of_their_own(up: Run) -> None:
         "svc-green-1": id_of("two:1"),
         "svc-green-2": id_of("two:1"),
     }
-    assert made["svc-green-2"]["networksAdvanced"][0]["aliases"] == ["green.version"]
+    text = files(engine)["/etc/gateway/haproxy.cfg"].value
+    assert re.findall(r"(?m)^    server (\S+) \1:5001$", text) == [
+        f"svc-{name}-1a2b3c4" for name in ("blue-1", "blue-2", "green-1", "green-2")
+    ]
     assert "SERVICE_VERSION=green" in made["svc-green-2"]["envs"]
     assert (engine.find(CONTAINER_WEBSERVICE).outputs or {})["image"] == "one:1"
 
@@ -182,6 +193,7 @@ def test_versions_have_containers_of_their_own(up: Run) -> None:
     ("before", "after", "names"),
     [
         ({}, {"image": "two:1"}, {"svc-replica-1"}),
+        ({}, {"wait_timeout": 900, "stop_grace_seconds": 90}, {"svc-replica-1"}),
         ({}, {"max_request_wait_time": 900}, {"svc-gateway-delivery"}),
         ({}, {"replicas": 2}, {"svc-gateway-delivery"}),
         (

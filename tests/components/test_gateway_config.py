@@ -11,17 +11,17 @@ import pytest
 from components.gateway_config import ANSWERS, GatewayConfig, Version, haproxy_config
 from components.gateway_image import BASE_IMAGE, BASE_IMAGE_VARIABLE
 
-ONE = (Version("service"),)
-TWO = (Version("blue", 70), Version("green", 30))
+ONE = (Version("service", containers=["svc-1-a"]),)
+TWO = (Version("blue", 70, ["blue-1-b"]), Version("green", 30, ["green-1-c"]))
 CONFIGS = {
     "least": GatewayConfig(ONE),
-    "replicas": GatewayConfig(ONE, replicas=4),
+    "replicas": GatewayConfig((Version("service", containers=["svc-1-a", "svc-2-b"]),), replicas=2),
     "limits": GatewayConfig(ONE, replica_max_concurrent_requests=2, max_request_wait_time=800, scoring_timeout_ms=1000),
     "tls": GatewayConfig(ONE, tls=True),
     "versions": GatewayConfig(TWO),
-    "a version without traffic": GatewayConfig((Version("blue", 100), Version("green", 0))),
+    "a version without traffic": GatewayConfig((Version("blue", 100), Version("green", 0, ["green-1-c"]))),
     "all": GatewayConfig(
-        (*TWO[:1], Version("green", 20), Version("red", 10)),
+        (*TWO[:1], Version("green", 20), Version("red", 10, [f"red-{number}-d" for number in range(1, 101)])),
         replicas=100,
         replica_max_concurrent_requests=1,
         tls=True,
@@ -46,25 +46,29 @@ def section(config: GatewayConfig, head: str) -> list[str]:
     [
         ("least", "frontend service", "bind :5001"),
         ("least", "frontend service", "default_backend service"),
-        ("least", "backend service", "server-template container 1-18 service.version:5001"),
-        ("least", "backend service", "default-server resolvers docker resolve-prefer ipv4 init-addr last,none"),
+        ("least", "backend service", "server svc-1-a svc-1-a:5001"),
+        ("least", "backend service", "default-server resolvers docker resolve-prefer ipv4 init-addr last,libc,none"),
         ("least", "defaults", "timeout server 3605000ms"),
         ("least", "defaults", "retry-on conn-failure"),
-        ("replicas", "backend service", "server-template container 1-24 service.version:5001"),
+        ("replicas", "backend service", "server svc-1-a svc-1-a:5001"),
+        ("replicas", "backend service", "server svc-2-b svc-2-b:5001"),
         (
             "limits",
             "backend service",
-            "default-server resolvers docker resolve-prefer ipv4 init-addr last,none maxconn 2",
+            "default-server resolvers docker resolve-prefer ipv4 init-addr last,libc,none maxconn 2",
         ),
         ("limits", "defaults", "timeout queue 800ms"),
         ("limits", "defaults", "timeout server 6000ms"),
         ("tls", "frontend service", "bind :5001 ssl crt certificate.pem alpn http/1.1"),
         ("tls", "frontend service", "http-request set-header X-Forwarded-Proto https"),
+        ("least", "frontend service", "http-request set-header X-Forwarded-Proto http"),
+        ("least", "frontend service", "http-request del-header X-Forwarded-For"),
+        ("least", "defaults", "timeout http-keep-alive 10s"),
         ("versions", "frontend service", "use_backend blue if { var(txn.share) -m int lt 70 } { nbsrv(blue) gt 0 }"),
         ("versions", "frontend service", "use_backend green if { var(txn.share) -m int lt 100 } { nbsrv(green) gt 0 }"),
         ("versions", "frontend health", "monitor fail if { nbsrv(blue) lt 1 } { nbsrv(green) lt 1 }"),
         ("a version without traffic", "frontend service", "default_backend blue"),
-        ("a version without traffic", "backend green", "server-template container 1-18 green.version:5001"),
+        ("a version without traffic", "backend green", "server green-1-c green-1-c:5001"),
     ],
 )
 def test_settings_are_lines(config: str, head: str, line: str) -> None:

@@ -61,7 +61,7 @@ def test_what_is_not_asked_for_is_not_there(up: Run) -> None:
     engine = run(up)
     assert [made for made in engine.resources if made.type == VOLUME or made.name == "svc-delivery"] == []
     assert "volumes" not in engine.find(CONTAINER).inputs
-    assert set(environment(engine)) == {"SERVICE_NAME", "WORKER_COUNT"}
+    assert set(environment(engine)) == {"SCORING_DRAIN", "SERVICE_NAME", "WORKER_COUNT"}
 
 
 def test_keys_go_into_a_file_and_nowhere_else(up: Run) -> None:
@@ -121,6 +121,7 @@ def test_tls_changes_the_uris_the_files_and_the_health_check(up: Run, tls: dict[
         "SCORING_HEALTH_PORT": "5000",
         "SCORING_TLS_CERTIFICATE": "/run/secrets/service/certificate.pem",
         "SCORING_TLS_KEY": "/run/secrets/service/private-key.pem",
+        "SCORING_DRAIN": "29",
         "SERVICE_NAME": "svc",
         "WORKER_COUNT": "1",
     }
