@@ -128,6 +128,9 @@ class ContainerWebservice(pulumi.ComponentResource):
     """Reference of the image that runs."""
     image_id: pulumi.Output[str]
     """Id of the image that runs."""
+    models: pulumi.Output[dict[str, str]]
+    """The sha256 of each model in the image that runs, by 'name:version'. The container compares its files with it
+    before it loads them."""
     container_id: pulumi.Output[str]
     """Id of the container."""
 
@@ -150,6 +153,7 @@ class ContainerWebservice(pulumi.ComponentResource):
             else serving.alone(name, config, args, self.image, host, self)
         )
         self.state, self.image_id, self.container_id = served.state, served.image_id, served.container_id
+        self.models = serving.served_models(name, self.image_id, host)
         address = service_config.public_address(config.bind_address, host.host)
         published = pulumi.Output.all(served.port, self.state).apply(lambda seen: int(seen[0]))
         self.address = pulumi.Output.format("{0}:{1}", address, published)
@@ -166,6 +170,7 @@ class ContainerWebservice(pulumi.ComponentResource):
                 "address": self.address,
                 "image": self.image,
                 "imageId": self.image_id,
+                "models": self.models,
                 "containerId": self.container_id,
             }
         )

@@ -77,6 +77,16 @@ class Daemon:
             return {}
         return dict(config.get("Labels") or {})
 
+    def image_environment(self, reference: str) -> dict[str, str]:
+        """Return the variables that the image `reference` sets; empty when there is no such image."""
+        import docker.errors
+
+        try:
+            config = self.client.api.inspect_image(reference)["Config"] or {}
+        except docker.errors.ImageNotFound:
+            return {}
+        return {name: value for name, _, value in (line.partition("=") for line in config.get("Env") or ())}
+
     def name_image(self, image_id: str, tag: str) -> bool:
         """Give the image `image_id` the name `tag`; return whether there is such an image."""
         if not image_id or not self.image_id(image_id):

@@ -166,6 +166,7 @@ class Deployment:
             "style": service.style,
             "image": made.image,
             "imageId": made.image_id,
+            "models": made.models,
             "state": made.state,
             "scoringUri": made.scoring_uri,
             "swaggerUri": made.swagger_uri,

@@ -26,6 +26,9 @@ USER = "10001:10001"
 
 LABEL_PREFIX = "model-webservice"
 
+MODEL_DIGESTS = "SCORING_MODEL_DIGESTS"
+"""The variable of an image that says which models it holds."""
+
 
 def label_lines(labels: Mapping[str, str]) -> list[str]:
     """Return one `LABEL` instruction a label, sorted, with `$` kept from being expanded."""
@@ -125,7 +128,7 @@ def scoring_environment(
         digests: the sha256 that each model was registered with, by `name/version`.
     """
     model_dir = f"{MODELS_ROOT}/{models[0][0]}/{models[0][1]}" if len(models) == 1 else MODELS_ROOT
-    known = {"SCORING_MODEL_DIGESTS": json.dumps(dict(digests), sort_keys=True)} if digests else {}
+    known = {MODEL_DIGESTS: json.dumps(dict(digests), sort_keys=True)} if digests else {}
     return {
         **known,
         "AML_APP_ROOT": APP_ROOT,
@@ -135,3 +138,9 @@ def scoring_environment(
         "PYTHONPATH": f"{SERVER_ROOT}:{DEPENDENCIES_ROOT}",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def models_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the sha256 of each model, by `name:version`, from the variables that an image sets."""
+    digests = json.loads(environment.get(MODEL_DIGESTS, "{}"))
+    return {":".join(place.rpartition("/")[::2]): str(digest) for place, digest in digests.items()}

@@ -12,6 +12,7 @@ import pulumi_docker as docker
 
 from components import (
     delivered_files,
+    dockerfile,
     gateway,
     gateway_config,
     gateway_status,
@@ -149,6 +150,16 @@ def pin(name: str, config: ServiceConfig, reference: "pulumi.Output[str]", host:
 
     # What comes of it holds nothing of the password that the registry was asked with.
     return pulumi.Output.unsecret(apply_reporting(pulumi.Output.all(reference, registry.password), name, found))
+
+
+def served_models(name: str, image_id: "pulumi.Output[str]", host: Daemon) -> "pulumi.Output[dict[str, str]]":
+    """Return the sha256 of each model in an image, by `name:version`, as the daemon has the image."""
+
+    async def digests(seen: str) -> dict[str, str]:
+        environment = await asyncio.to_thread(host.image_environment, seen)
+        return dockerfile.models_of(environment)
+
+    return apply_reporting(image_id, name, digests)
 
 
 def need(

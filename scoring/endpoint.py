@@ -34,7 +34,7 @@ class Endpoint:
         style: what it was deployed from, as far as the stack says: model file, registered model or image.
         image: reference of the image that it runs.
         image_id: that image's id.
-        models: references of the models in it.
+        models: the models in it, as `name:version`.
         keys: what the service asks its callers for, the first one first; empty when it asks for none.
         address: host and port that it is published on, where the name in its URI does not lead; empty for the URI's.
         certificate_file: path of its certificate (PEM), to be trusted; empty for those of public authorities alone.

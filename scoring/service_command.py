@@ -196,7 +196,7 @@ def regenerate_key(call: Call) -> None:
     made = key_rotation.regenerate(asked.key, service=asked.service, stack=call.stack, **call.display)
     call.tell(
         {"key": made.name, "services": list(made.services), "setting": made.setting},
-        f"The {made.name} key of {', '.join(made.services)} is new, and the old one is refused.\n"
+        f"The {made.name} key of {', '.join(made.services)} is new; the old one is refused within seconds.\n"
         f"Show it: python -m scoring service keys {made.services[0]}",
     )
 

@@ -102,7 +102,7 @@ def find(records: Iterable[DeployedContainer]) -> list[ServiceContainer]:
 
 
 def state_of(containers: Sequence[ServiceContainer], port: int = 0) -> str:
-    """Return the state of a service: that of its best container, if callers find it.
+    """Return the state of a service: that of its best container, if callers are led to it.
 
     Args:
         containers: those of the service, and their gateway.
@@ -113,9 +113,10 @@ def state_of(containers: Sequence[ServiceContainer], port: int = 0) -> str:
     best = next((state for state in STATES if state in states), FAILED)
     if best != readiness.HEALTHY:
         return best
-    fronts = [container for container in containers if container.is_gateway] or serving
-    seen = [container for container in fronts if (look := container.look()) and look.status == "running"]
-    return best if any(port in (0, container.port) for container in seen) else readiness.UNHEALTHY
+    fronts = [container for container in containers if container.is_gateway]
+    # A gateway that runs may still lead nowhere.
+    ready = [container for container in fronts or serving if readiness.state_of(container) == readiness.HEALTHY]
+    return best if any(port in (0, container.port) for container in ready) else readiness.UNHEALTHY
 
 
 def merged(logs: Mapping[str, Sequence[str]], lines: int) -> list[str]:

@@ -230,6 +230,8 @@ class FakeDaemon:
         self.host = "unix:///var/run/docker.sock"
         self.images: dict[str, dict[str, str]] = {}
         """Labels by reference, the newest last."""
+        self.environments: dict[str, dict[str, str]] = {}
+        """Variables that images set, by id."""
         self.gone: set[str] = set()
         """Images that the provider takes for built, though the daemon has them no more."""
         self.nameless: set[str] = set()
@@ -286,6 +288,9 @@ class FakeDaemon:
 
     def image_labels(self, reference: str) -> dict[str, str]:
         return dict(self.images.get(reference, {}))
+
+    def image_environment(self, reference: str) -> dict[str, str]:
+        return dict(self.environments.get(reference, {}))
 
     def name_image(self, image_id: str, tag: str) -> bool:
         found = image_id in {id_of(reference) for reference in self.nameless}

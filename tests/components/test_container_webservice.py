@@ -192,9 +192,10 @@ def test_the_container_is_hardened_and_limited(up: Run) -> None:
     assert container.replace_on_changes == ["healthcheck"]
 
 
-def test_the_outputs_of_a_service_say_where_and_what_it_is(up: Run) -> None:
+def test_the_outputs_of_a_service_say_where_and_what_it_is(up: Run, daemon: FakeDaemon) -> None:
+    name = up(from_file).find(IMAGE, "svc-image-image").inputs["imageName"]
+    daemon.environments[id_of(name)] = {"SCORING_MODEL_DIGESTS": '{"model.bin/3": "ab"}', "PATH": "/bin"}
     engine = up(from_file)
-    name = engine.find(IMAGE, "svc-image-image").inputs["imageName"]
     assert engine.find(CONTAINER_WEBSERVICE).outputs == {
         "serviceName": "svc",
         "state": "Healthy",
@@ -203,6 +204,7 @@ def test_the_outputs_of_a_service_say_where_and_what_it_is(up: Run) -> None:
         "address": "127.0.0.1:32768",
         "image": name,
         "imageId": id_of(name),
+        "models": {"model.bin:3": "ab"},
         "containerId": "svc-id",
     }
 

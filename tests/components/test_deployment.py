@@ -129,6 +129,7 @@ def test_what_is_known_of_each_service_is_exported(up: Run) -> None:
                 "style": "modelFile",
                 "image": image,
                 "imageId": engine.find(CONTAINER).inputs["image"],
+                "models": {},
                 "state": "Healthy",
                 "scoringUri": "http://127.0.0.1:32768/score",
                 "swaggerUri": "http://127.0.0.1:32768/swagger.json",

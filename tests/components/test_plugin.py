@@ -81,7 +81,17 @@ def test_names_are_camel_case(schema: dict[str, Any]) -> None:
         (
             "ContainerWebservice",
             [],
-            ["address", "containerId", "image", "imageId", "scoringUri", "serviceName", "state", "swaggerUri"],
+            [
+                "address",
+                "containerId",
+                "image",
+                "imageId",
+                "models",
+                "scoringUri",
+                "serviceName",
+                "state",
+                "swaggerUri",
+            ],
         ),
     ],
 )
@@ -142,6 +152,7 @@ def test_inputs_of_another_language_make_the_same_graph(up: Run, provider: plugi
         "containerId",
         "image",
         "imageId",
+        "models",
         "scoringUri",
         "serviceName",
         "state",

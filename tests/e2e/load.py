@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import select
 import ssl
 import threading
 import time
@@ -11,8 +12,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-KEPT, FRESH = 4, 4
-PAUSE_SECONDS = 0.05
+KEPT, FRESH, IDLE = 4, 4, 2
+PAUSE_SECONDS, IDLE_SECONDS = 0.05, 4.0
 
 
 @dataclass
@@ -74,6 +75,14 @@ class Load:
             while not self.stopped.wait(PAUSE_SECONDS):
                 self.ask(connection)
 
+    def idle(self) -> None:
+        """Keep a connection that is silent for long, as those of a client's pool are."""
+        with closing(self.connect()) as connection:
+            while not self.stopped.wait(IDLE_SECONDS):
+                if connection.sock and select.select([connection.sock], [], [], 0)[0]:
+                    connection.close()  # as clients do that find it closed by the other side
+                self.ask(connection)
+
     def refresh(self) -> None:
         while not self.stopped.wait(PAUSE_SECONDS):
             with closing(self.connect()) as connection:
@@ -82,9 +91,11 @@ class Load:
 
 @contextmanager
 def load(uri: str, headers: Mapping[str, str] | None = None, data: float | Sequence[float] = 1) -> Iterator[Load]:
-    """Ask `uri` about 100 times a second, over kept and over fresh connections, until the context ends."""
+    """Ask `uri` about 100 times a second, over kept, fresh and mostly idle connections, until the context ends."""
     made = Load(uri, json.dumps({"data": [data]}), headers or {})
-    threads = [threading.Thread(target=work) for work in [made.keep] * KEPT + [made.refresh] * FRESH]
+    threads = [
+        threading.Thread(target=work) for work in [made.keep] * KEPT + [made.refresh] * FRESH + [made.idle] * IDLE
+    ]
     for thread in threads:
         thread.start()
     try:

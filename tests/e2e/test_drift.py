@@ -3,6 +3,7 @@
 The tests share one stack with one service.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
 
 import docker
@@ -87,6 +88,8 @@ def assert_as_declared(project: Project, daemon: docker.DockerClient) -> None:
     assert service["scoringUri"] == f"http://127.0.0.1:{published}/score"
     assert service["state"] == "Healthy"
     assert service["imageId"] == container.attrs["Image"] == daemon.images.get(service["image"]).id
+    model = hashlib.sha256((project.checkout / "model.txt").read_bytes()).hexdigest()
+    assert service["models"] == {f"model.txt:{model[:12]}": model}
     assert requests.post(service["scoringUri"], data='"a"', timeout=10).json() == '"a"'
 
 

@@ -221,6 +221,25 @@ def test_an_update_that_fails_loses_nothing_and_the_next_good_one_cleans_up(
     assert not [name for name in run.operations if "replica" in name], run.operations
 
 
+@pytest.mark.usefixtures("same_gateways")
+def test_no_version_is_taken_up_where_another_fails(stack: Stack, daemon: docker.DockerClient) -> None:
+    scripts = {name: (stack.checkout / f"{name}.py").read_text() for name in stack.shares}
+    (stack.checkout / "blue.py").write_text(scripts["blue"].replace("'blue'", "'newer'"))
+    (stack.checkout / "green.py").write_text(scripts["green"].replace("    pass", "    raise ValueError('no weights')"))
+    with load(stack.uri(SHARED), data=0) as made:
+        made.wait_for()
+        run = stack.up()
+        assert run.failed
+        assert "ValueError: no weights" in run.output
+        made.wait_for()
+    assert (made.lost, set(made.answers)) == ([], {'"blue"', '"green"'})
+    for name, text in scripts.items():
+        (stack.checkout / f"{name}.py").write_text(text)
+    run = stack.up()
+    assert not run.failed, run.output
+    assert standing(daemon) == ALL
+
+
 def shares(stack: Stack, count: int = 400) -> Counter[str]:
     """Return which version answered how many of `count` requests."""
     uri = stack.uri(SHARED)

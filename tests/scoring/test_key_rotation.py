@@ -98,7 +98,7 @@ def test_the_key_is_not_printed(pulumi: Pulumi, capfd: pytest.CaptureFixture[str
     pulumi.exports(OUTPUTS)
     assert main(["service", "regen-key", "primary"], pulumi.environ) == 0
     printed = capfd.readouterr()
-    assert printed.out.startswith("The primary key of a, b is new, and the old one is refused.\n")
+    assert printed.out.startswith("The primary key of a, b is new; the old one is refused within seconds.\n")
     (key,) = pulumi.given.values()
     assert key not in printed.out + printed.err
 

@@ -75,7 +75,7 @@ def found(api: Api, *states: tuple[str, bool], gateway: str = "") -> list[Servic
     api.states = {str(number): state for number, state in enumerate(states)}
     records = [DeployedContainer(key, "a") for key in api.states]
     if gateway:
-        api.states["front"] = (gateway, True)
+        api.states["front"] = (gateway.removesuffix(" without a way"), " " not in gateway)
         records.append(DeployedContainer("front", "a", is_gateway=True))
     return find(records)
 
@@ -91,6 +91,7 @@ def found(api: Api, *states: tuple[str, bool], gateway: str = "") -> list[Servic
         ([("exited", False), ("running", False)], "", "Transitioning"),
         ([("running", True)], "running", "Healthy"),
         ([("running", True)], "exited", "Unhealthy"),
+        ([("running", True)], "running without a way", "Unhealthy"),
         ([], "running", "Failed"),
         ([], "exited", "Failed"),
     ],
