@@ -17,6 +17,7 @@ import requests
 from docker.models.containers import Container
 
 from tests.e2e.load import load
+from tests.e2e.networks import host_in
 from tests.e2e.project import Project, Run, check_out, plain_service
 
 pytestmark = pytest.mark.e2e
@@ -129,7 +130,7 @@ def test_the_script_sees_the_caller_and_nobody_may_say_he_is_another(
     front: Fronted, daemon: docker.DockerClient
 ) -> None:
     (network,) = (found for found in daemon.networks.list() if found.name.startswith(SERVICE))
-    ours = network.attrs["IPAM"]["Config"][0]["Gateway"]
+    ours = host_in(network)
     seen = front.ask(**{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
     assert (seen["forwarded"], seen["caller"], seen["scheme"]) == (ours, ours, "http")
 

@@ -15,6 +15,7 @@ import docker
 import pytest
 import requests
 
+from tests.e2e.load import load
 from tests.e2e.project import Project, check_out, plain_service
 
 pytestmark = pytest.mark.e2e
@@ -66,7 +67,7 @@ def test_the_next_up_arrives(
 ) -> None:
     if word == CREATED_ANEW:
         assert not project.destroy().failed
-    (project.checkout / "echo.py").write_text(f"def init():\n    pass\n\n\ndef run(data):\n    return {word!r}\n")
+    write(project, word)
     kill_up(project, tmp_path / "events.json", moment)
     project.stack.cancel()
     run = project.up()
@@ -95,6 +96,41 @@ def test_the_second_up_at_once_is_told_who_is_at_work(project: Project, tmp_path
         gate.touch()
         assert first.wait(PATIENCE_SECONDS) == 0
         (project.checkout / "__main__.py").write_text(program)
+
+
+GATED_MOMENTS = {
+    "the new one coming": ("five", step(CONTAINER, "create-replacement")),
+    "the old one going": ("six", step(CONTAINER, "delete-replaced")),
+}
+
+
+@pytest.mark.parametrize(("word", "moment"), GATED_MOMENTS.values(), ids=GATED_MOMENTS)
+def test_behind_a_gateway_the_next_up_arrives_and_requests_are_answered_until_then(
+    project: Project, daemon: docker.DockerClient, tmp_path: Path, word: str, moment: Callable[[Event], bool]
+) -> None:
+    project.configure(plain_service(project.checkout, SERVICE, zeroDowntime=True))
+    write(project, "gated")
+    run = project.up()
+    assert not run.failed, run.output
+    uri = project.services()[SERVICE]["scoringUri"]
+    write(project, word)
+    with load(uri) as made:
+        made.wait_for('"gated"')
+        kill_up(project, tmp_path / "events.json", moment)
+        project.stack.cancel()
+        made.wait_for()
+        run = project.up()
+        assert not run.failed, run.output
+        made.wait_for(json.dumps(word))
+    assert (made.lost, set(made.answers)) == ([], {'"gated"', json.dumps(word)})
+    scoring = daemon.containers.list(all=True, filters={"label": f"model-webservice.service.name={SERVICE}"})
+    assert len(scoring) == 1
+    assert project.preview().operations == {}
+
+
+def write(project: Project, word: str) -> None:
+    """Write a script that answers with a word."""
+    (project.checkout / "echo.py").write_text(f"def init():\n    pass\n\n\ndef run(data):\n    return {word!r}\n")
 
 
 def start_up(project: Project, log: Path) -> "subprocess.Popen[bytes]":

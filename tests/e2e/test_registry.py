@@ -12,6 +12,7 @@ import docker
 import pytest
 import requests
 
+from tests.e2e.networks import host_in
 from tests.e2e.project import Project, check_out
 from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, registry
 
@@ -33,8 +34,7 @@ def run(data):
 @pytest.fixture(scope="module")
 def secure(daemon: docker.DockerClient) -> Iterator[RunningRegistry]:
     """A registry at an address that Docker wants to trust before it uses it; not trusted yet."""
-    gateway = daemon.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-    with registry(gateway, tls=True) as made:
+    with registry(host_in(daemon.networks.get("bridge")), tls=True) as made:
         yield made
         (CERTIFICATES / made.address / "ca.crt").unlink(missing_ok=True)
         if (CERTIFICATES / made.address).exists():
