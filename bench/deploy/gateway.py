@@ -7,7 +7,7 @@ which is what a gateway costs where it does not take its CPU from the model.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -28,8 +28,9 @@ SETTINGS = {
     ],
     "zeroDowntime": True,
 }
-ONE, MANY = 1, 8
-"""Connections: one for the latency, which then has no queue in it, several for the throughput."""
+ONE, MANY = 1, 16
+"""Connections: one for the latency, which then has no queue in it, several for the throughput, so that the container has
+work while gateway and load take turns on their CPU."""
 
 
 def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[[str], None]) -> tuple[float, float]:
@@ -61,9 +62,15 @@ def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[
             rate(way, MANY)  # warms up
         added, shares = [], []
         for number in range(1, rounds + 1):
+            # Who comes first changes from round to round, as the machine does in between.
+            ways = list(urls)[:: 1 if number % 2 else -1]
             before = cpu_seconds()
-            latency = {way: rate(way, ONE).p50 for way in urls}
-            throughput = {way: rate(way, MANY).requests for way in urls}
+            latency = {way: rate(way, ONE).p50 for way in ways}
+            throughput, busy = {}, {}
+            for way in ways:
+                ticks = cpu_ticks(cpus)
+                throughput[way] = rate(way, MANY).requests
+                busy[way] = busy_shares(ticks, cpu_ticks(cpus))
             asked = (throughput["gateway"] + 1000 * ONE / latency["gateway"]) * max(1, round(seconds))
             spent = (cpu_seconds() - before) / asked * 1e6
             added.append(latency["gateway"] - latency["direct"])
@@ -71,7 +78,8 @@ def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[
             say(
                 f"round {number} of {rounds}: p50 {latency['direct']:.2f} ms direct, {latency['gateway']:.2f} ms "
                 f"through the gateway; {throughput['direct']:.0f} and {throughput['gateway']:.0f} requests/s, "
-                f"a share of {shares[-1]:.2f}; about {spent:.0f} us of CPU a request in the gateway"
+                f"a share of {shares[-1]:.2f}; about {spent:.0f} us of CPU a request in the gateway; "
+                f"CPUs busy {busy['direct']} direct, {busy['gateway']} through the gateway"
             )
     return median(added), median(shares)
 
@@ -84,6 +92,25 @@ def cpu_seconds() -> float:
         return float(seen["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
     finally:
         client.close()
+
+
+def cpu_ticks(cpus: Sequence[int]) -> list[tuple[int, int]]:
+    """Return how long each CPU was busy and idle since the machine started, in the kernel's ticks."""
+    lines = {line.split()[0]: line.split()[1:] for line in Path("/proc/stat").read_text().splitlines()}
+    found = []
+    for cpu in cpus:
+        user, nice, system, idle, waiting, *others = map(int, lines[f"cpu{cpu}"][:8])
+        found.append((user + nice + system + sum(others), idle + waiting))
+    return found
+
+
+def busy_shares(before: Sequence[tuple[int, int]], after: Sequence[tuple[int, int]]) -> str:
+    """Return which share of the time between two looks each CPU was busy, in percent."""
+    shares = []
+    for (busy_before, idle_before), (busy_after, idle_after) in zip(before, after, strict=True):
+        busy, idle = busy_after - busy_before, idle_after - idle_before
+        shares.append(f"{100 * busy / max(1, busy + idle):.0f} %")
+    return " and ".join(shares)
 
 
 @contextmanager
