@@ -29,8 +29,8 @@ SETTINGS = {
     "zeroDowntime": True,
 }
 ONE, MANY = 1, 16
-"""Connections: one for the latency, which then has no queue in it, several for the throughput, so that the container has
-work while gateway and load take turns on their CPU."""
+"""Connections: one for the latency, which then has no queue in it, several for the throughput, so that the container
+has work while gateway and load take turns on their CPU."""
 
 
 def measure(folder: Path, wrk: Path, rounds: int, seconds: float, say: Callable[[str], None]) -> tuple[float, float]:
