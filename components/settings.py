@@ -217,6 +217,7 @@ class Reader:
             if service.name in seen:
                 raise Problem(f"two services are named {service.name!r}: rename one.")
             seen.add(service.name)
+        check_ports(services)
         return services
 
     def service(self, index: int, entry: Any) -> ServiceSettings:
@@ -253,6 +254,18 @@ class Reader:
             access=AccessSettings.read(name, entry, self.own),
             gateway=GatewaySettings.read(name, str(style), entry, self.own),
         )
+
+
+def check_ports(services: Sequence[ServiceSettings]) -> None:
+    """Raise `Problem` when two services want one host port: all of a stack are published on its `bindAddress`."""
+    holders: dict[int, str] = {}
+    for service in services:
+        other = holders.setdefault(service.port, service.name)
+        if service.port and other != service.name:
+            raise Problem(
+                f"the services {other!r} and {service.name!r} have the same port, {service.port}: give one of them "
+                "another, or 0 to let Docker choose."
+            )
 
 
 def check_secrets(secrets: Collection[str]) -> None:

@@ -114,6 +114,10 @@ def test_keys_of_other_namespaces_are_not_the_projects() -> None:
         ({"services": [service(name="Aci")]}, r"the service name 'Aci' is not allowed: 3 to 32"),
         ({"services": [{"style": "image"}]}, r"the service name '' is not allowed: 3 to 32"),
         ({"services": [service(), service()]}, r"two services are named 'aci-mnist-1': rename one"),
+        (
+            {"services": [service(port=8080), service(name="other"), service(name="third", port=8080)]},
+            r"the services 'aci-mnist-1' and 'third' have the same port, 8080: give one of them another, or 0 to let D",
+        ),
         ({"services": [service(port="x")]}, r"services\[0\].port is 'x': give a number"),
         ({"services": [service(port=80.5)]}, r"services\[0\].port is 80.5: give a whole number"),
         ({"services": [service(cpuCores=True)]}, r"services\[0\].cpuCores is True: give a number"),
@@ -186,6 +190,10 @@ def test_a_registrys_login_is_read_and_its_password_must_be_a_secret() -> None:
     base = settings(secret=("baseImagePassword",), baseImageUsername="me", baseImagePassword="p").base_image_registry
     assert base == RegistrySettings("", "me", "p")
     assert "secret-word" not in repr(settings(secret=("registryPassword",), **given))
+
+
+def test_ports_that_docker_chooses_are_never_the_same() -> None:
+    assert [entry.port for entry in settings(services=[service(), service(name="other", port=0)]).services] == [0, 0]
 
 
 def test_a_service_whose_limits_are_empty_leaves_them_to_its_model() -> None:
