@@ -215,11 +215,12 @@ def endpoint_of(host: str, environ: Mapping[str, str]) -> tuple[str, Any | None]
     from docker.context.config import get_current_context_name
     from docker.utils import kwargs_from_env
 
-    if host:
+    if host and not host.startswith("tcp://"):
         return host, None
-    if environ.get("DOCKER_HOST"):
-        settings = kwargs_from_env(environment=dict(environ))
-        return settings.get("base_url", environ["DOCKER_HOST"]), settings.get("tls")
+    if host or environ.get("DOCKER_HOST"):
+        # The provider, too, takes the environment's certificates for a daemon that a setting names.
+        settings = kwargs_from_env(environment={**environ, "DOCKER_HOST": host or environ["DOCKER_HOST"]})
+        return settings["base_url"], settings.get("tls")
     name = environ.get("DOCKER_CONTEXT") or get_current_context_name() or "default"
     if name == "default":
         return "unix:///var/run/docker.sock" if os.name == "posix" else "", None

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.problems import Problem
 from components.setting_values import to_flag
+
+HOST, PROVIDERS_HOST = "dockerHost", "docker:host"
+"""What names the Docker daemon: the project's own key or, when that is empty, the Docker provider's."""
 
 OF_SERVICE = ("dnsNameLabel", "vnetName", "enableAppInsights", "collectModelData")
 """What a service may set for itself, in place of the stack's; the first one it alone may set."""
@@ -38,3 +42,21 @@ class HostingSettings:
             enable_app_insights=flag("enableAppInsights"),
             collect_model_data=flag("collectModelData"),
         )
+
+
+def docker_host(own: str, providers: str) -> str:
+    """Return the Docker daemon that a stack names; empty for what Docker's own client uses.
+
+    Args:
+        own: the project's `dockerHost`.
+        providers: the provider's `docker:host`, which its resources would follow by themselves.
+
+    Raises:
+        Problem: they name two.
+    """
+    if own and providers and own != providers:
+        raise Problem(
+            f"{HOST} is {own!r} and {PROVIDERS_HOST} is {providers!r}: a stack has one Docker daemon. Drop one of "
+            f"them, for instance with pulumi config rm {PROVIDERS_HOST}."
+        )
+    return own or providers

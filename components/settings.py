@@ -123,7 +123,7 @@ class Settings:
         """Return the settings in `config`, the engine's mapping of `project:key` to text, JSON where not a string.
 
         Args:
-            config: every key of the stack, those of other namespaces (`docker:host`) too.
+            config: every key of the stack, those of other namespaces too, of which only `docker:host` counts.
             declared: the keys that `Pulumi.yaml` declares.
             project: the namespace of the project's own keys.
             secret: those of the keys that were set as secrets.
@@ -135,6 +135,7 @@ class Settings:
         refusals.check(own)
         check_known(own, declared, "configuration key")
         secrets = {key.partition(":")[2] for key in secret if key.partition(":")[0] == project}
+        secrets |= {hosting_settings.PROVIDERS_HOST} & set(secret)
         check_secrets(secrets)
         read = Reader(own, secrets)
         services = read.services()
@@ -172,7 +173,9 @@ class Settings:
             bind_address=read.text("bindAddress"),
             wait_timeout=to_whole_number("waitTimeout", own.get("waitTimeout")),
             stop_grace_seconds=to_whole_number("stopGraceSeconds", own.get("stopGraceSeconds")),
-            docker_host=read.text("dockerHost"),
+            docker_host=hosting_settings.docker_host(
+                read.text(hosting_settings.HOST), config.get(hosting_settings.PROVIDERS_HOST, "")
+            ),
         )
 
 

@@ -62,6 +62,19 @@ def test_the_daemon_is_found_by_dockers_precedence(
     assert daemon.endpoint_of(host, environ) == (address, None)
 
 
+@pytest.mark.parametrize(("host", "secured"), [("tcp://box:2376", True), ("ssh://box", False)])
+def test_a_daemon_that_a_setting_names_gets_the_environments_certificates(
+    tmp_path: Path, host: str, secured: bool
+) -> None:
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / name).touch()
+    environ = {"DOCKER_HOST": "tcp://other:2376", "DOCKER_CERT_PATH": str(tmp_path), "DOCKER_TLS_VERIFY": "1"}
+    address, tls = daemon.endpoint_of(host, environ)
+    assert address == host
+    assert (tls is not None) is secured
+    assert not secured or tls.ca_cert == str(tmp_path / "ca.pem")
+
+
 def test_a_context_that_does_not_exist_is_named(docker_config: Callable[..., None]) -> None:
     with pytest.raises(Problem, match=r"the Docker context 'nowhere' does not exist: 'docker context ls'"):
         daemon.endpoint_of("", {"DOCKER_CONTEXT": "nowhere"})

@@ -93,7 +93,28 @@ def test_an_environment_is_a_secret_when_the_services_are() -> None:
 
 
 def test_keys_of_other_namespaces_are_not_the_projects() -> None:
-    assert settings(others={"docker:host": "x", "pulumi:tags": "y"}) == settings()
+    assert settings(others={"docker:context": "x", "pulumi:tags": "y", "other:dockerHost": "z"}) == settings()
+
+
+@pytest.mark.parametrize(
+    ("own", "providers", "host"),
+    [("", "ssh://box", "ssh://box"), ("ssh://box", "", "ssh://box"), ("ssh://box", "ssh://box", "ssh://box")],
+)
+def test_the_daemon_of_the_docker_provider_is_the_stacks(own: str, providers: str, host: str) -> None:
+    assert settings(dockerHost=own, others={"docker:host": providers}).docker_host == host
+
+
+def test_two_daemons_are_refused_with_what_to_drop() -> None:
+    said = r"dockerHost is 'ssh://box' and docker:host is 'tcp://other': .* Drop one .* pulumi config rm docker:host"
+    with pytest.raises(Problem, match=said):
+        settings(dockerHost="ssh://box", others={"docker:host": "tcp://other"})
+
+
+def test_a_secret_daemon_of_the_docker_provider_is_refused() -> None:
+    config = {f"model-webservice:{key}": as_text(declaration["default"]) for key, declaration in DECLARED.items()}
+    with pytest.raises(Problem, match=r"^docker:host is set as a secret, but .* Set it without --secret") as error:
+        Settings.from_config({**config, "docker:host": "s3cret"}, list(DECLARED), "model-webservice", ["docker:host"])
+    assert "s3cret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
