@@ -8,17 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation
 
 from components.problems import Problem
+from components.stack_file import NAMESPACE, StackFile
 from scoring import service_settings, stack_state
 from scoring.endpoint import FIX
 from scoring.service_settings import SERVICES, SettingPath, path_of
 from scoring.stack_state import Deployed
 
 PROJECT = Path(__file__).resolve().parent.parent
-NAMESPACE = "model-webservice"
 LOGIN_FIX = "or `source .toolchain/env` for the login and passphrase that it uses"
 
 SAYING_NOTHING = ("update failed", "preview failed", "an unhandled error occurred: program exited with")
@@ -102,7 +101,7 @@ class Stack:
         for key, value in changes.items():
             if merge and isinstance(value, Mapping) and key not in entry:
                 # What holds is the stack's own, which the service's takes the place of.
-                inherited = self.setting(key) if key in self._declared() else {}
+                inherited = self.setting(key) if key in self.file.declared else {}
                 value = {name: item for name, item in {**inherited, **value}.items() if item is not None}
             elif merge and isinstance(value, Mapping):
                 for name, item in value.items():
@@ -182,9 +181,13 @@ class Stack:
 
     @property
     def settings_file(self) -> Path:
-        """The stack's own settings."""
-        folder = str(self._project_file().get("stackConfigDir", "."))
-        return self.project / folder / f"Pulumi.{self.name.rpartition('/')[2]}.yaml"
+        """Where the stack's own settings are."""
+        return self.file.path
+
+    @property
+    def file(self) -> StackFile:
+        """The stack's settings as its files have them now."""
+        return StackFile(self.project, self.name)
 
     def _own(self, service: str) -> tuple[int, Mapping[str, Any]]:
         """Return place and entry of a service in the stack's own list, to which the default is copied if need be."""
@@ -194,28 +197,14 @@ class Stack:
             raise StackError(
                 f"stack {self.name} has no service {service!r}; its settings have {', '.join(names) or 'none'}."
             )
-        if SERVICES not in self._own_settings():
+        if SERVICES not in self.file.own:
             self._write((SERVICES,), services)
         place = names.index(service)
         return place, services[place]
 
-    def _own_settings(self) -> Mapping[str, Any]:
-        """Return what the settings file says, secrets encrypted."""
-        written = yaml.safe_load(self.settings_file.read_text()) if self.settings_file.exists() else None
-        config = (written or {}).get("config") or {}
-        return {key.removeprefix(f"{NAMESPACE}:"): value for key, value in config.items()}
-
-    def _declared(self) -> Mapping[str, Any]:
-        declared: Mapping[str, Any] = self._project_file().get("config") or {}
-        return declared
-
-    def _project_file(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = yaml.safe_load((self.project / "Pulumi.yaml").read_text())
-        return found
-
     def _write(self, path: SettingPath, value: Any) -> None:
         """Write one value in place of what is there; None removes it."""
-        own = self._own_settings()
+        own = self.file.own
         steps = service_settings.steps(path, value, lambda leaf: service_settings.is_secret(own, leaf))
         with told(f"stack {self.name} cannot be changed"):
             for gone in steps.removed_before:
