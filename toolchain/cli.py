@@ -7,6 +7,8 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 
+from components.problems import Problem
+from components.stack_file import StackFile
 from toolchain import bootstrap, browser, registry_program, setup, stack
 from toolchain.arguments import parser
 from toolchain.cleaning import relative
@@ -14,6 +16,8 @@ from toolchain.console import Console, standard
 from toolchain.layout import exclusive
 from toolchain.machine import Machine
 from toolchain.step import StepError
+
+WRONG_ARGUMENTS = 2
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -26,14 +30,21 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
         return find_browser(machine, console)
     if options.verb == "registry":
         return find_registry(machine, console)
+    of_stack = StackFile(machine.layout.project, options.stack) if "stack" in options else None
     try:
+        if of_stack and options.verb != "down":
+            of_stack.check_exists()
         ready = setup.ensure(
             machine,
             console,
+            stack=of_stack,
             refresh=options.verb == "refresh",
             deploying=options.verb not in ("down", "secrets"),
-            gateway="stack" not in options or stack.has_gateway(machine.layout, options.stack),
+            asking=options.verb != "secrets",
         )
+    except Problem as problem:
+        console.error(str(problem))
+        return WRONG_ARGUMENTS
     except setup.SetupError:
         return 1
     if options.verb == "up":

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,21 +136,47 @@ def fix_for(machine: Machine, endpoint: Endpoint) -> str:
     return "Install Docker (https://docs.docker.com/engine/install) and start it, or name a daemon with DOCKER_HOST."
 
 
-def ensure(machine: Machine, console: Console) -> Daemon:
+def users(machine: Machine) -> Endpoint:
+    """The daemon of the user's settings, or Docker's default one.
+
+    Raises:
+        StepError: they name a context that does not exist.
+    """
+    try:
+        return resolve({}, machine.environ)
+    except ValueError as error:
+        raise StepError("the Docker daemon", [("the user's context", str(error))], "See: docker context ls") from None
+
+
+def named(machine: Machine, host: str, source: str) -> Endpoint:
+    """The daemon that a setting names, as the provider would reach it.
+
+    Args:
+        machine: where from.
+        host: its address.
+        source: the setting, for messages.
+    """
+    return replace(resolve({"host": host}, machine.environ), source=source)
+
+
+def ensure(machine: Machine, console: Console, chosen: Endpoint | None = None) -> Daemon:
     """Find a daemon that answers, or start one.
+
+    Args:
+        machine: this machine.
+        console: where it is told.
+        chosen: the daemon that a setting names; the user's own without.
 
     Raises:
         StepError: there is none, and none can be started.
     """
-    try:
-        endpoint = resolve({}, machine.environ)
-    except ValueError as error:
-        raise StepError("the Docker daemon", [("the user's context", str(error))], "See: docker context ls") from None
+    endpoint = chosen or users(machine)
+    source = f" ({endpoint.source})" if chosen else ""
     log = machine.layout.folder / "dockerd.log"
 
     def running(_: Way) -> Daemon:
         daemon = ask(endpoint)
-        console.found(PART, f"Docker {daemon.version}, {endpoint.host}")
+        console.found(PART, f"Docker {daemon.version}, {endpoint.host}{source}")
         return daemon
 
     def start(_: Way) -> Daemon:
@@ -235,7 +261,10 @@ def wait(process: subprocess.Popen[bytes], endpoint: Endpoint, log: Path) -> Dae
 
 
 def settings(endpoint: Endpoint) -> tuple[Setting, ...]:
-    """What makes every tool speak to the daemon of a Docker context; the vendor's plugin knows DOCKER_HOST alone."""
+    """What makes every tool speak to the daemon of a Docker context; the vendor's plugin knows DOCKER_HOST alone.
+
+    Not for a daemon that a stack names: its program does, and other stacks are the user's daemon's.
+    """
     if endpoint.source == "DOCKER_HOST" or endpoint.host == DEFAULT_HOST:
         return ()
     found = endpoint.environment()

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
+from components.stack_file import StackFile, mapping_in
 from toolchain import base_image, bootstrap, daemon, engine, environment, model, plugin, state
 from toolchain.console import Console
 from toolchain.environment import Setting
@@ -42,16 +41,24 @@ class Setup:
 
 
 def ensure(
-    machine: Machine, console: Console, *, refresh: bool = False, deploying: bool = True, gateway: bool = True
+    machine: Machine,
+    console: Console,
+    *,
+    stack: StackFile | None = None,
+    refresh: bool = False,
+    deploying: bool = True,
+    asking: bool = True,
 ) -> Setup:
     """Find or make all parts, those that do not need each other at the same time.
 
     Args:
         machine: this machine.
         console: where each part is told.
+        stack: the stack that they are for: its daemon, its model, and the gateways' image if it has gateways. Without
+            one, what any stack may need.
         refresh: whether to look again for what was out of reach earlier.
         deploying: whether the parts are wanted that only a deployment needs, and the file to source.
-        gateway: whether the image that gateways start from is wanted; if not, it is used where it is there already.
+        asking: whether the Docker daemon is wanted.
 
     Raises:
         SetupError: a part is missing.
@@ -67,21 +74,27 @@ def ensure(
         return found.command, plugin.settings(machine, docker, login)
 
     def containers() -> tuple[Setting, ...]:
-        found = daemon.ensure(machine, console)
-        images = [*daemon.settings(found.endpoint)]
+        if not asking:
+            return ()
+        host = stack.docker_host if stack else ""
+        chosen = daemon.named(machine, host, stack.docker_host_source) if stack and host else None
+        running = daemon.ensure(machine, console, chosen)
+        images = () if chosen else daemon.settings(running.endpoint)
         if deploying:
-            images += base_image.settings(base_image.ensure(machine, found, console, refresh=refresh))
-            images += base_image.settings(proxy(found), base_image.GATEWAY)
-        return tuple(images)
+            python = base_image.ensure(machine, running, console, refresh=refresh)
+            images += base_image.settings(python)
+            images += base_image.settings(proxy(running), base_image.GATEWAY)
+        return images
 
     def proxy(running: daemon.Daemon) -> str:
-        if not gateway:
+        # Where no service of the stack has a gateway, its image is used if it is there.
+        if stack and not stack.has_gateway:
             return base_image.found(machine, running, base_image.GATEWAY)
         return base_image.ensure(machine, running, console, refresh=refresh, base=base_image.GATEWAY)
 
     def trained() -> tuple[Setting, ...]:
         if deploying:
-            model.ensure(machine, console)
+            model.ensure(machine, console, *([stack.text("modelPath")] if stack else []))
         return ()
 
     with exclusive(machine.layout.folder):
@@ -95,10 +108,20 @@ def ensure(
         settings = (*state.settings(machine.layout, login), *of_pulumi, *of_others, *bootstrap.settings(machine.layout))
         settings = (*settings, Setting("PULUMI_SKIP_UPDATE_CHECK", "true", ("PULUMI_SKIP_UPDATE_CHECK",)))
         if deploying:
-            environment.write(machine.layout, settings)
+            environment.write(machine.layout, (*settings, *of_other_stacks(machine, stack)))
         own = not login and not any(name in machine.environ for name in state.PASSPHRASES)
         tell_state(machine, login, own, console)
     return Setup(command, environment.resolved(machine.environ, machine.layout, settings), own)
+
+
+def of_other_stacks(machine: Machine, stack: StackFile | None) -> tuple[Setting, ...]:
+    """What the file to source says of the user's daemon, when the stack that it was made for has its own."""
+    if not (stack and stack.docker_host):
+        return ()
+    try:
+        return daemon.settings(daemon.users(machine))
+    except StepError:
+        return ()  # told when a stack wants that daemon
 
 
 def telling(console: Console, step: Callable[[], T]) -> Callable[[], T]:
@@ -127,8 +150,5 @@ def tell_state(machine: Machine, login: state.Login | None, own_passphrase: bool
 
 def project_backend(path: Path) -> str:
     """`backend.url` of a Pulumi.yaml, empty where it has none."""
-    try:
-        content = yaml.safe_load(path.read_text())
-        return str(content["backend"]["url"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        return ""
+    backend = mapping_in(path).get("backend")
+    return str(backend["url"]) if isinstance(backend, dict) and "url" in backend else ""

@@ -7,29 +7,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from components.stack_file import NAMESPACE
 from toolchain import locks, state
 from toolchain.console import Console
 from toolchain.layout import Layout
 from toolchain.setup import Setup
 
-PROJECT_NAME = "model-webservice"
 NO_SUCH_STACK = "no stack named"
 FREELY_CHANGED = "dev"
-
-
-def has_gateway(layout: Layout, stack: str) -> bool:
-    """Whether a service of the stack has a gateway in front: `zeroDowntime`, in the stack's file or one of services."""
-    try:
-        config = yaml.safe_load((layout.project / "stacks" / f"Pulumi.{stack}.yaml").read_text())["config"]
-        services = config.get(f"{PROJECT_NAME}:services") or []
-        return any(
-            entry.get(key) in (True, "true")
-            for entry, key in [(config, f"{PROJECT_NAME}:zeroDowntime"), *((s, "zeroDowntime") for s in services)]
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return False  # the program says what is wrong with the file
 
 
 def up(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
@@ -76,14 +61,14 @@ def down(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
 def select(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     """Select the stack, so that plain commands work on it, or create it."""
     release(layout, setup, stack, console)
-    if setup.own_passphrase and state.forget_salt(layout, stack, PROJECT_NAME):
+    if setup.own_passphrase and state.forget_salt(layout, stack, NAMESPACE):
         console.note("stack", f"dropped the salt of another passphrase from stacks/Pulumi.{stack}.yaml")
     return call(layout, setup, "stack", "select", "--create", stack)
 
 
 def release(layout: Layout, setup: Setup, stack: str, console: Console) -> None:
     """Give back the lock of a stack whose holder was killed: Pulumi would refuse until somebody does."""
-    gone = locks.left_behind(setup.environ, PROJECT_NAME, stack)
+    gone = locks.left_behind(setup.environ, NAMESPACE, stack)
     if gone:
         console.note("stack", f"gave back its lock, held by a pulumi that was killed (pid {', '.join(map(str, gone))})")
         call(layout, setup, "cancel", "--yes", "--stack", stack)

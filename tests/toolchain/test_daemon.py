@@ -19,7 +19,7 @@ import pytest
 from tests.toolchain.machines import ChosenMachine
 from toolchain import daemon
 from toolchain.console import Console
-from toolchain.daemon import ask, fix_for, settings, spawn, wait, ways
+from toolchain.daemon import ask, fix_for, named, settings, spawn, wait, ways
 from toolchain.docker_provider.endpoint import DEFAULT_HOST, Endpoint
 from toolchain.environment import resolved
 from toolchain.layout import PROJECT, Layout
@@ -88,6 +88,23 @@ def test_a_daemon_that_does_not_answer_is_an_error_with_the_reason(tmp_path: Pat
         daemon.ensure(machine, Console(io.StringIO(), {}))
     assert f"tried unix://{tmp_path}/none.sock (DOCKER_HOST): no such socket" in str(error.value)
     assert "tried to start dockerd: the daemon was named by DOCKER_HOST" in str(error.value)
+
+
+def test_a_daemon_that_a_setting_names_is_not_replaced(tmp_path: Path) -> None:
+    machine = Machine({"DOCKER_HOST": "tcp://127.0.0.1:9"}, Layout(tmp_path, tmp_path))
+    source = "the setting dockerHost in stacks/Pulumi.prod.yaml"
+    chosen = named(machine, f"unix://{tmp_path}/none.sock", source)
+    with pytest.raises(StepError) as error:
+        daemon.ensure(machine, Console(io.StringIO(), {}), chosen)
+    assert f"tried unix://{tmp_path}/none.sock ({source}): no such socket" in str(error.value)
+    assert f"tried to start dockerd: the daemon was named by {source}" in str(error.value)
+    assert f"Start that daemon, or change what names it: {source}." in str(error.value)
+
+
+def test_a_daemon_that_a_setting_names_is_reached_as_the_provider_reaches_it(tmp_path: Path) -> None:
+    machine = Machine({"DOCKER_CERT_PATH": "/c", "DOCKER_TLS_VERIFY": "1"}, Layout(tmp_path, tmp_path))
+    assert named(machine, "tcp://far:2376", "it") == Endpoint("tcp://far:2376", "it", Path("/c"), True)
+    assert named(machine, "ssh://far", "it").certificates is None
 
 
 def test_a_context_that_does_not_exist_is_an_error(tmp_path: Path) -> None:

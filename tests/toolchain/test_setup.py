@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.stack_file import StackFile
 from tests.toolchain.machines import ChosenMachine
 from toolchain import base_image, daemon, engine, model, plugin, setup
 from toolchain.console import Console
@@ -40,6 +41,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ChosenMachine:
     monkeypatch.setattr(base_image, "ensure", lambda *given, base=base_image.PYTHON, **options: base.fall_back)
     monkeypatch.setattr(model, "ensure", always(None))
     return ChosenMachine({"HOME": str(tmp_path), "PATH": "/bin"}, Layout(tmp_path / "project", tmp_path / "cache"))
+
+
+def stack_of(machine: ChosenMachine, text: str) -> StackFile:
+    """A stack of the machine's project, with such a file."""
+    project = machine.layout.project
+    (project / "stacks").mkdir(parents=True, exist_ok=True)
+    (project / "Pulumi.yaml").write_text("stackConfigDir: stacks\nconfig: {modelPath: {default: sample.pkl}}\n")
+    (project / "stacks" / "Pulumi.trial.yaml").write_text(text)
+    return StackFile(project, "trial")
 
 
 def test_commands_get_what_the_file_says(machine: ChosenMachine) -> None:
@@ -77,8 +87,69 @@ def test_a_stack_without_a_gateway_takes_its_image_only_where_it_is_there(
     machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch, there: str
 ) -> None:
     monkeypatch.setattr(base_image, "found", always(there))
-    ready = setup.ensure(machine, Console(io.StringIO(), {}), gateway=False)
+    ready = setup.ensure(machine, Console(io.StringIO(), {}), stack=stack_of(machine, ""))
     assert ready.environ.get("MODEL_WEBSERVICE_GATEWAY_IMAGE", "") == there
+
+
+def test_a_stack_with_a_gateway_gets_its_image(machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_image, "found", never(AssertionError("not asked for")))
+    stack = stack_of(machine, "config:\n  model-webservice:zeroDowntime: true\n")
+    ready = setup.ensure(machine, Console(io.StringIO(), {}), stack=stack)
+    assert ready.environ["MODEL_WEBSERVICE_GATEWAY_IMAGE"] == base_image.GATEWAY.fall_back
+
+
+@pytest.fixture
+def asked(machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The parts that are asked of a daemon, each with the daemon's address."""
+    seen = []
+
+    def ensure(machine: ChosenMachine, console: Console, chosen: Endpoint | None = None) -> Daemon:
+        running = Daemon(chosen or Endpoint("ssh://users", "the context in use"), "28", "amd64")
+        seen.append(("daemon", running.endpoint.host))
+        return running
+
+    def image(machine: ChosenMachine, running: Daemon, *given: Any, base: Any = base_image.PYTHON, **other: Any) -> str:
+        seen.append((base.part, running.endpoint.host))
+        return base.fall_back
+
+    monkeypatch.setattr(daemon, "ensure", ensure)
+    monkeypatch.setattr(daemon, "users", always(Endpoint("ssh://users", "the context in use")))
+    monkeypatch.setattr(base_image, "ensure", image)
+    monkeypatch.setattr(base_image, "found", always(""))
+    return seen
+
+
+OWN_HOST = "config:\n  model-webservice:dockerHost: ssh://far\n  model-webservice:zeroDowntime: true\n"
+
+
+def test_a_stack_that_names_its_daemon_needs_no_other(machine: ChosenMachine, asked: list[tuple[str, str]]) -> None:
+    ready = setup.ensure(machine, Console(io.StringIO(), {}), stack=stack_of(machine, OWN_HOST))
+    assert {host for _, host in asked} == {"ssh://far"}
+    assert {part for part, _ in asked} == {"daemon", "base image", "gateway image"}
+    assert "DOCKER_HOST" not in ready.environ, "the program names it, and the daemon's certificates are no other's"
+
+
+def test_the_file_to_source_leads_other_stacks_to_the_users_daemon(
+    machine: ChosenMachine, asked: list[tuple[str, str]]
+) -> None:
+    setup.ensure(machine, Console(io.StringIO(), {}), stack=stack_of(machine, OWN_HOST))
+    assert "DOCKER_HOST=ssh://users" in machine.layout.env.read_text()
+    assert "ssh://far" not in machine.layout.env.read_text()
+    setup.ensure(machine, Console(io.StringIO(), {}), stack=stack_of(machine, ""))
+    assert machine.layout.env.read_text().count("DOCKER_HOST=") == 1
+
+
+@pytest.mark.parametrize(("text", "path"), [("", "sample.pkl"), ("config: {modelPath: own.pkl}\n", "own.pkl")])
+def test_the_model_is_the_stacks(machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch, text: str, path: str) -> None:
+    given: list[str] = []
+    monkeypatch.setattr(model, "ensure", lambda machine, console, *paths: given.extend(paths))
+    setup.ensure(machine, Console(io.StringIO(), {}), stack=stack_of(machine, text))
+    assert given == [path]
+
+
+def test_secrets_need_no_daemon(machine: ChosenMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "ensure", never(AssertionError("not asked for")))
+    setup.ensure(machine, Console(io.StringIO(), {}), deploying=False, asking=False)
 
 
 def test_taking_down_needs_no_base_image_and_leaves_the_file_alone(

@@ -71,7 +71,7 @@ def test_the_first_failure_ends_it_with_its_exit_code(failing: str, last: str, l
 def test_the_lock_of_a_killed_pulumi_is_given_back(layout: Layout) -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    folder = layout.state / "locks/organization" / stack.PROJECT_NAME / "dev"
+    folder = layout.state / "locks/organization" / stack.NAMESPACE / "dev"
     folder.mkdir(parents=True)
     (folder / "a.json").write_text(json.dumps({"pid": ended.pid, "hostname": socket.gethostname()}))
     setup = setup_for(layout)
@@ -116,7 +116,7 @@ def test_pulumi_asks_on_a_terminal_save_for_dev(name: str, terminal: bool, asked
 
 
 def test_the_projects_name() -> None:
-    assert f"name: {stack.PROJECT_NAME}\n" in (PROJECT / "Pulumi.yaml").read_text()
+    assert f"name: {stack.NAMESPACE}\n" in (PROJECT / "Pulumi.yaml").read_text()
 
 
 def test_cleaning_keeps_the_state(layout: Layout) -> None:
@@ -129,24 +129,3 @@ def test_cleaning_keeps_the_state(layout: Layout) -> None:
     assert not (layout.project / ".staging").exists()
     assert layout.state.exists()
     assert f"kept           {layout.state} (Pulumi's state), {layout.cache} (programs" in stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("text", "has"),
-    [
-        ("config:\n  model-webservice:zeroDowntime: true\n", True),
-        ('config:\n  model-webservice:zeroDowntime: "true"\n', True),
-        ("config:\n  model-webservice:services:\n    - name: a\n    - name: b\n      zeroDowntime: true\n", True),
-        ("config:\n  model-webservice:services:\n    - name: a\n", False),
-        ("config:\n  model-webservice:zeroDowntime: false\n", False),
-        ("encryptionsalt: x\n", False),
-        ("config:\n  model-webservice:services: [odd]\n", False),
-        ("[", False),
-    ],
-)
-def test_a_stack_that_wants_a_gateway_is_known_by_its_file(tmp_path: Path, text: str, has: bool) -> None:
-    (tmp_path / "stacks").mkdir()
-    (tmp_path / "stacks" / "Pulumi.trial.yaml").write_text(text)
-    layout = Layout(tmp_path, tmp_path / "cache")
-    assert stack.has_gateway(layout, "trial") is has
-    assert not stack.has_gateway(layout, "none")
