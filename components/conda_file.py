@@ -82,11 +82,11 @@ def _top_level(path: Path) -> Iterator[tuple[str, yaml.Node]]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "its end"
-        raise Problem(f"{str(path)!r} is not readable YAML: {place}: {error.problem or error.context}.") from None
+        raise _unreadable(path, place, error.problem or error.context) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = f"line {before.count(chr(10)) + 1}, column {error.position - before.rfind(chr(10))}"
-        raise Problem(f"{str(path)!r} is not readable YAML: {place}: {error.reason}.") from None
+        raise _unreadable(path, place, error.reason) from None
     if root is None:
         return
     if not isinstance(root, yaml.MappingNode):
@@ -123,6 +123,13 @@ def _pip_part(node: yaml.MappingNode, path: Path) -> Iterator[Line]:
                 yield from requirement_lines.read_line(
                     text, f"{path.name}, line {item.start_mark.line + 1}", path.parent
                 )
+
+
+def _unreadable(path: Path, place: str, reason: object) -> Problem:
+    return Problem(
+        f"{str(path)!r} is not readable YAML: {place}: {reason}. Correct it there: a conda file is a mapping with a "
+        "list 'dependencies', a package such as 'numpy=1.26' a line, indented by blanks."
+    )
 
 
 def _misshapen(path: Path, node: yaml.Node, what: str) -> Problem:

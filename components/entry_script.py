@@ -24,7 +24,10 @@ def check_entry_script(path: Path) -> Path:
     except (SyntaxError, ValueError) as error:
         line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         reason = error.msg if isinstance(error, SyntaxError) else error
-        raise Problem(f"the entry script {str(path)!r} is not Python:{line}: {reason}.") from None
+        raise Problem(
+            f"the entry script {str(path)!r} is not Python:{line}: {reason}. Give a Python 3 file that defines init() "
+            f"and run(data): python -m py_compile {path} shows where this one fails."
+        ) from None
     defined = names_defined(tree)
     if "run_batch" in defined:
         defined.add("run")

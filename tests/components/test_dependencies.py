@@ -97,6 +97,15 @@ def test_bad_conda_files(tmp_path: Path, text: str, said: str) -> None:
         read_conda_file(written(tmp_path / "e.yml", text))
 
 
+@pytest.mark.parametrize("text", ["dependencies: [numpy\n", "name: a\x07b\n"])
+def test_what_is_no_yaml_is_told_what_a_conda_file_looks_like(tmp_path: Path, text: str) -> None:
+    fix = (
+        r"\. Correct it there: a conda file is a mapping with a list 'dependencies', a package such as 'numpy=1\.26' a"
+    )
+    with pytest.raises(Problem, match=fix):
+        read_conda_file(written(tmp_path / "e.yml", text))
+
+
 def test_a_conda_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "e.yml").write_bytes(b"name: x\ndependencies: [\xff]\n")
     with pytest.raises(Problem, match=r"e\.yml' is not UTF-8 text: line 2, column 16"):

@@ -74,8 +74,10 @@ def test_a_script_without_one_of_them_is_refused(tmp_path: Path, text: str, miss
     ],
 )
 def test_a_script_that_is_no_python_is_refused_with_the_line(tmp_path: Path, text: str | bytes, said: str) -> None:
-    with pytest.raises(Problem, match=said):
-        check_entry_script(script(tmp_path, text))
+    path = script(tmp_path, text)
+    with pytest.raises(Problem, match=said) as error:
+        check_entry_script(path)
+    assert f"Give a Python 3 file that defines init() and run(data): python -m py_compile {path}" in str(error.value)
 
 
 def test_a_missing_script_is_refused_with_those_beside_it(tmp_path: Path) -> None:
