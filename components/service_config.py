@@ -1,9 +1,10 @@
 """The deployment configuration of a service: checked, completed, and as the container needs it."""
 
+import errno
 import ipaddress
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -40,6 +41,9 @@ class Style(Enum):
 
 NEEDING_CONFIG = (Style.MODEL_FILES, Style.MODELS)
 """The ways that make an image."""
+
+LACKED = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""Errors of a machine without the address, or without any of its kind."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,7 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
     style = style_of(args)
     if style in NEEDING_CONFIG:
         image_config.check(args["image_config"])
-    for path in args.get("model_paths") or ():
-        model_files.check_path(Path(path))
+    check_model_paths(args.get("model_paths") or ())
     service = names.check_service_name(args.get("service_name") or name)
     access = service_access.check(args, stack)
     gateway = service_gateway.check(args, tls=access.certificate is not None)
@@ -106,6 +109,19 @@ def check(name: str, args: Mapping[str, Any], stack: str = "") -> ServiceConfig:
         gateway=gateway,
         scoring_timeout_ms=int(args.get("scoring_timeout_ms", 0)),
     )
+
+
+def check_model_paths(paths: Sequence[str]) -> None:
+    """Raise `Problem` when a model is missing, or two have one name to be registered under."""
+    named: dict[str, str] = {}
+    for path in paths:
+        name = model_files.check_path(Path(path)).name
+        if name in named:
+            raise Problem(
+                f"modelPaths has {named[name]!r} and {path!r}, which would both be registered as {name!r}: rename one, "
+                "or register each under a name of its own with a ModelArtifact and give their references as models."
+            )
+        named[name] = path
 
 
 def style_of(args: Mapping[str, Any]) -> Style:
@@ -170,19 +186,23 @@ def labels(service: str, args: Mapping[str, Any]) -> dict[str, str]:
 
 
 def check_port_free(config: ServiceConfig, host: Daemon) -> None:
-    """Raise `Problem` when the host port is taken by another container or, on this machine, by another process."""
-    if not config.port:
-        return
-    holders = [
-        seen for seen in host.published() if seen.port == config.port and overlap(seen.address, config.bind_address)
-    ]
+    """Raise `Problem` when the service cannot be published where it shall be.
+
+    That is when the host port is taken by another container or, on this machine, by another process, or when this
+    machine lacks the address.
+    """
+    published = host.published() if config.port else []
+    holders = [seen for seen in published if seen.port == config.port and overlap(seen.address, config.bind_address)]
     others = [seen.container for seen in holders if seen.container != config.name]
-    if others:
-        holder = f"the container {others[0]!r}"
-    elif not holders and host.is_local and not can_listen(config.bind_address, config.port):
-        holder = "another process"
-    else:
+    refusal = refusal_to_listen(config.bind_address, config.port) if host.is_local and not holders else 0
+    if refusal in LACKED:
+        raise Problem(
+            f"bindAddress is {config.bind_address!r}, which this machine does not have: give one of its own, 127.0.0.1 "
+            "for callers on this machine, or 0.0.0.0 for callers everywhere."
+        )
+    if not config.port or not (others or refusal):
         return
+    holder = f"the container {others[0]!r}" if others else "another process"
     raise Problem(
         f"the port {config.port} on {config.bind_address} is taken by {holder}: "
         "give another port, or 0 to let Docker choose."
@@ -194,18 +214,18 @@ def overlap(one: str, other: str) -> bool:
     return one == other or any(ipaddress.ip_address(address).is_unspecified for address in (one, other))
 
 
-def can_listen(address: str, port: int) -> bool:
-    """Return whether this machine would let a process listen on `address`:`port` now."""
+def refusal_to_listen(address: str, port: int) -> int:
+    """Return the number of the error with which this machine refuses to let a process listen there now; 0 for none."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-        except PermissionError:
-            return True  # ports below 1024 are the daemon's to judge
-        except OSError:
-            return False
-        return True
+    except PermissionError:
+        return 0  # ports below 1024 are the daemon's to judge
+    except OSError as error:
+        return error.errno or errno.EADDRINUSE
+    return 0
 
 
 def public_address(bind: str, host: str) -> str:

@@ -221,7 +221,7 @@ def test_the_outputs_of_a_service_say_where_and_what_it_is(up: Run, daemon: Fake
 def test_the_port_is_published_where_it_is_asked_for(
     up: Run, bind_address: str, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.service_config.can_listen", lambda address, port: True)
+    monkeypatch.setattr("components.service_config.refusal_to_listen", lambda address, port: 0)
     engine = up(lambda: from_image(port=80, bind_address=bind_address))
     assert engine.find(CONTAINER).inputs["ports"] == [{"internal": 5001, "external": 80, "ip": bind_address}]
     outputs = engine.find(CONTAINER_WEBSERVICE).outputs

@@ -155,7 +155,7 @@ def test_the_model_of_a_file_is_kept_too_and_its_image_not(up: Run) -> None:
 
 
 def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.service_config.can_listen", lambda address, port: True)
+    monkeypatch.setattr("components.service_config.refusal_to_listen", lambda address, port: 0)
     run = program(
         services=[service("image", port=8080, cpuCores=2, environment={"A": "1"})],
         memoryGb="0.25",

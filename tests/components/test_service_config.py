@@ -1,5 +1,6 @@
 """The deployment configuration: one style, limits, labels, and a port that is free."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,6 +201,55 @@ def test_a_port_that_only_root_may_listen_on_is_left_to_docker(
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
     check_port(daemon, 80)
+
+
+ELSEWHERE = "192.0.2.7"
+"""An address for documentation (RFC 5737), which no machine has."""
+
+
+@pytest.mark.parametrize("port", [0, 8080])
+@pytest.mark.parametrize("address", [ELSEWHERE, "2001:db8::7"])
+def test_an_address_that_this_machine_lacks_is_told_as_such(daemon: FakeDaemon, address: str, port: int) -> None:
+    said = (
+        rf"bindAddress is '{address}', which this machine does not have: give one of its own, 127\.0\.0\.1 for callers "
+    )
+    with pytest.raises(Problem, match=said):
+        check_port(daemon, port, address)
+
+
+def test_an_address_of_another_machine_is_not_looked_for_here(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeDaemon, "is_local", False)
+    check_port(daemon, 0, ELSEWHERE)
+    check_port(daemon, 8080, ELSEWHERE)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
+def test_an_address_that_this_machine_has_is_taken(daemon: FakeDaemon, address: str) -> None:
+    check_port(daemon, 0, address)
+
+
+def test_a_machine_without_ipv6_has_none_of_its_addresses(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    with pytest.raises(Problem, match=r"bindAddress is '::1', which this machine does not have"):
+        check_port(daemon, 0, "::1")
+
+
+@pytest.mark.parametrize("paths", [["a/m.pkl", "b/m.pkl"], ["a/m.pkl", "a/m.pkl"], ["m.pkl", "b", "a/../b/m.pkl"]])
+def test_model_files_of_one_name_are_refused(paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("score.py").write_text("init = run = print")
+    for folder in ("a", "b", "."):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, "m.pkl").touch()
+    one, other = paths[0], paths[-1]
+    said = rf"modelPaths has '{one}' and '{other}', which would both be registered as 'm.pkl': rename one, or register"
+    with pytest.raises(Problem, match=said):
+        service_config.check("svc", {"model_paths": paths, "image_config": CONFIG})
 
 
 def test_model_paths_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
