@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import pulumi
 import pulumi_docker as docker
 
-from components import delivered_files, dockerfile, gateway_config, gateway_image, readiness
+from components import delivered_files, dockerfile, gateway_config, gateway_image, readiness, staging
 from components.daemon import Daemon
 from components.gateway_config import CERTIFICATE_FILE, CONFIG_FILE, FILES_ROOT, GatewayConfig, Version
 from components.reporting import apply_reporting
@@ -44,7 +44,9 @@ class Gateway:
 def build(name: str, config: ServiceConfig, host: Daemon, parent: pulumi.Resource) -> "pulumi.Output[str]":
     """Build the gateway's image and return its id."""
     image_name, platform = f"{config.name}-gateway", host.platform()
-    context = gateway_image.stage(image_name, pulumi.get_stack(), f"{name}-gateway", platform)
+    stack, kind = pulumi.get_stack(), parent.pulumi_resource_type
+    place = staging.claim(stack, f"{name}-gateway", "gateway", kind, name)
+    context = gateway_image.stage(image_name, stack, place, platform)
     built = build_image(
         f"{name}-gateway",
         parent=parent,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
-from components import arguments, daemon, models
+from components import arguments, daemon, models, staging
 from components.registry import Registry
 from components.registry_login import Access, Login, RegistryArgs
 from components.reporting import apply_reporting, problems_reported
@@ -97,7 +97,8 @@ class ModelArtifact(pulumi.ComponentResource):
             model = replace(model, kept=args.get("keep_locally", False) or models.KEPT in registered)
             first = models.declare(model)
             platform = args.get("platform") or host.platform()
-            context = models.stage(model, pulumi.get_stack(), name, platform)
+            stack = pulumi.get_stack()
+            context = models.stage(model, stack, staging.claim(stack, name, *staging.owner(self, opts)), platform)
 
         async def checked(password: str) -> str:
             await asyncio.to_thread(check_registered, model, access.address, access.login(password))

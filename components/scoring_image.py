@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
-from components import arguments, daemon, image_config, image_context, models, names, service_needs
+from components import arguments, daemon, image_config, image_context, models, names, service_needs, staging
 from components.image_config import ImageConfigArgs
 from components.registry import Registry
 from components.registry_login import Access, RegistryArgs
@@ -60,13 +60,14 @@ class ScoringImage(pulumi.ComponentResource):
             host = daemon.connect(args.get("docker_host", ""))
             platform = config.platform or host.platform()
         stack = pulumi.get_stack()
+        place = staging.claim(stack, name, *staging.owner(self, opts))
 
         async def stage(seen: list[Any]) -> dict[str, str]:
             references, password, base_password = seen
 
             def work() -> image_context.ImageContext:
                 found = [find(reference, host, access, password) for reference in references]
-                context = image_context.stage(config, found, image_name, stack, name, platform)
+                context = image_context.stage(config, found, image_name, stack, place, platform)
                 service_needs.declared[f"{image_name}:{context.tag}"] = service_needs.of_image(config.enable_gpu, found)
                 if not pulumi.runtime.is_dry_run():
                     fetch(found, host, access, password, platform)

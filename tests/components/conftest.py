@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components import image_context, layers, models, service_needs
+from components import image_context, layers, models, service_needs, staging
 from components.dependencies import Dependencies
 from components.lock import Lock
 from tests.components.engine import Engine, FakeDaemon, Run
@@ -16,10 +16,11 @@ from tests.components.engine import Engine, FakeDaemon, Run
 
 @pytest.fixture(autouse=True)
 def nothing_declared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test be a run of its own for the models that a program declares."""
+    """Let each test be a run of its own for the models and folders that a program declares."""
     monkeypatch.setattr(models, "declared", {})
     monkeypatch.setattr(models, "outputs", {})
     monkeypatch.setattr(service_needs, "declared", {})
+    monkeypatch.setattr(staging, "claimed", {})
 
 
 @pytest.fixture

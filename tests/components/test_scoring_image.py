@@ -6,10 +6,11 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.container_webservice import ContainerWebservice
 from components.model_artifact import ModelArtifact
 from components.scoring_image import ScoringImage
 from tests.components.conftest import FakePackages
-from tests.components.engine import IMAGE, REMOTE_IMAGE, SCORING_IMAGE, UNKNOWN, FakeDaemon, Run, id_of
+from tests.components.engine import IMAGE, REMOTE_IMAGE, SCORING_IMAGE, UNKNOWN, Engine, FakeDaemon, Run, id_of
 
 pytestmark = pytest.mark.usefixtures("project", "packages")
 
@@ -48,6 +49,39 @@ def test_two_images_of_the_same_content_are_two_to_docker(up: Run) -> None:
     for name in ("a", "b"):
         context = up(lambda name=name: build(name=name)).find(IMAGE).inputs["build"]["context"]
         assert f'LABEL "model-webservice.image.name"="{name}"' in Path(context, "Dockerfile").read_text().splitlines()
+
+
+def contexts(engine: Engine) -> dict[str, str]:
+    """The folders that images are built from, by the image's own name."""
+    return {
+        made.inputs["imageName"].rpartition(":")[0]: made.inputs["build"]["context"]
+        for made in engine.resources
+        if made.type == IMAGE
+    }
+
+
+def test_a_model_and_an_image_of_one_name_have_folders_of_their_own(up: Run) -> None:
+    def program() -> None:
+        model = ModelArtifact("churn", {"model_path": "model.bin", "model_name": "churn"})
+        build(name="churn", models=[model.reference])
+
+    seen = contexts(up(program))
+    assert seen == {"models/churn": ".staging/dev/churn", "churn": ".staging/dev/churn.2"}
+    assert "FROM scratch" in Path(seen["models/churn"], "Dockerfile").read_text()
+    assert "COPY --from=models/churn" in Path(seen["churn"], "Dockerfile").read_text()
+    assert contexts(up(program)) == seen, "the program again, as an update after its preview"
+
+
+def test_an_image_of_the_name_of_a_services_own_has_a_folder_of_its_own(up: Run) -> None:
+    def program() -> None:
+        build(name="mnist-image")
+        ContainerWebservice("mnist", {"model_paths": ["model.bin"], "image_config": {"execution_script": "score.py"}})
+
+    assert contexts(up(program)) == {
+        "mnist-image": ".staging/dev/mnist-image",
+        "mnist": ".staging/dev/mnist-image.2",
+        "models/model.bin": ".staging/dev/mnist-model.bin",
+    }
 
 
 def test_a_model_of_the_daemon_is_copied_in(preview: Run, daemon: FakeDaemon) -> None:

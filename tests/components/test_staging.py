@@ -37,6 +37,25 @@ def test_a_context_lies_at_a_stable_path_below_the_working_directory(name: str, 
     assert made.is_dir()
 
 
+def test_components_of_one_name_have_folders_of_their_own() -> None:
+    assert staging.claim("dev", "churn", "Model") == "churn"
+    assert staging.claim("dev", "churn", "Image") == "churn.2"
+    assert staging.claim("dev", "churn", "Image", "Service", "svc") == "churn.3"
+    assert staging.claim("prod", "churn", "Image") == "churn"
+    assert staging.claim("dev", "churn.2", "Model") == "churn.2.2"
+
+
+def test_a_component_that_comes_again_has_the_folder_that_it_had() -> None:
+    for _ in ("a preview", "an update"):
+        assert staging.claim("dev", "again", "Model") == "again"
+        assert staging.claim("dev", "again", "Image") == "again.2"
+
+
+def test_names_that_make_one_path_are_one_name() -> None:
+    assert staging.claim("dev", "svc-my-model.pkl", "Model") == "svc-my-model.pkl"
+    assert staging.claim("dev", "svc-my model.pkl", "Model") == "svc-my-model.pkl.2"
+
+
 @pytest.mark.usefixtures("strict_umask")
 def test_modes_do_not_depend_on_the_umask() -> None:
     folder = staging.context_folder("dev", "x")
