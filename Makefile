@@ -12,7 +12,7 @@ COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-he
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: ## deploy the stack, send digits to its services (STACK=dev)
+up: ## deploy the stack, try its services (STACK=dev)
 	@$(TOOLCHAIN) up --stack '$(STACK)'
 
 down: ## destroy the stack (STACK=dev)

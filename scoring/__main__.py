@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from components.problems import Problem
-from scoring import models_command, service_command
+from scoring import models_command, service_command, trial
 from scoring.console import console
 from scoring.endpoint import FIX, Endpoint
 from scoring.mnist.data import DigitsError, held_out, load, parse_seed
@@ -40,16 +40,24 @@ def _test(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         pixels, labels = load(options.digits) if options.digits else held_out()
         seed = secrets.randbelow(2**32) if options.seed is None else options.seed
         sample = Sample.draw(pixels, labels, options.count, seed)
-        services = endpoints(Stack(options.stack, environ=environ))
+        stack = Stack(options.stack, environ=environ)
+        services = endpoints(stack)
     except (DigitsError, Problem, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    answers = [ask(service, sample) for service in services]
+    settings = stack.file
+    readers = [service for service in services if options.digits or trial.reads_digits(settings, service.name)]
+    answers = [ask(service, sample) for service in readers]
+    trials = [trial.try_out(service) for service in services if service not in readers]
     if options.json:
-        print(as_json(sample, answers))
+        print(as_json(sample, answers, trials))
     else:
-        show(console(environ), sample, answers)
-    found = problems(answers)
+        printed = console(environ)
+        if answers:
+            show(printed, sample, answers)
+        if trials:
+            trial.show(printed, trials)
+    found = problems(answers, trials)
     sys.stdout.flush()
     for problem in found:
         print(f"error: {problem}", file=sys.stderr)
@@ -95,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         "test",
         help="send the same random held-out digits to all services of a stack and compare their answers",
         description="Send the same random held-out MNIST digits to all services of a stack, draw the\n"
-        "digits, and show in a table what each service reads in them.",
+        "digits, and show in a table what each service reads in them. Services that run other\n"
+        "scripts than the sample's get the sample in their own description, if it has one.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -108,7 +117,8 @@ def _parser() -> argparse.ArgumentParser:
         "--digits",
         type=Path,
         metavar="PATH",
-        help="an .npz file with X uint8 [n, 784] and y [n] to choose from (default: the sample's held-out 1,000)",
+        help="an .npz file with X uint8 [n, 784] and y [n] to choose from, sent to services of any script (default: "
+        "the sample's held-out 1,000)",
     )
     models_command.add(commands)
     service_command.add(commands)

@@ -75,10 +75,7 @@ class Endpoint:
             ServiceError: no answer, an answer other than 2xx, or one that is not JSON.
         """
         body = input_data.encode() if isinstance(input_data, str) else input_data
-        for key in self.keys or ("",):
-            answer = self._request("POST", self.scoring_uri, body, key)
-            if answer.status_code != 401:
-                break
+        answer = self._with_keys("POST", self.scoring_uri, body)
         where = f"{self.name}: POST {self.scoring_uri}"
         if not 200 <= answer.status_code < 300:
             raise ServiceError(f"{where} answered {answer.status_code}: {_message(answer)}", answer.status_code)
@@ -89,6 +86,20 @@ class Endpoint:
                 f"{where} answered {answer.status_code} with something that is not JSON: {_start(answer.text)}",
                 answer.status_code,
             ) from error
+
+    def sample_input(self) -> object:
+        """The example of an input in the service's description; None where that has none, or is of another form.
+
+        Raises:
+            ServiceError: no answer.
+        """
+        try:
+            document = self._with_keys("GET", self.swagger_uri).json()
+            definitions = document.get("definitions") or document["components"]["schemas"]
+            example: object = definitions["ServiceInput"].get("example")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return None if example == {} else example
 
     def state(self) -> str:
         """``Healthy`` when a GET of the root is answered with 200, as it is once loaded, or ``Unhealthy``."""
@@ -111,6 +122,14 @@ class Endpoint:
     def _beside_score(self, name: str) -> str:
         parts = urlsplit(self.scoring_uri)
         return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("score") + name, "", ""))
+
+    def _with_keys(self, method: str, uri: str, body: bytes | None = None) -> requests.Response:
+        """The answer to the first of the keys that is not refused."""
+        for key in self.keys or ("",):
+            answer = self._request(method, uri, body, key)
+            if answer.status_code != 401:
+                break
+        return answer
 
     def _request(self, method: str, uri: str, body: bytes | None = None, key: str = "") -> requests.Response:
         where = f"{self.name}: {method} {uri}"

@@ -13,6 +13,7 @@ from rich.text import Text
 from scoring.digits import side_by_side
 from scoring.endpoint import Endpoint, ServiceError
 from scoring.mnist.data import Labels, Pixels
+from scoring.trial import Trial
 
 MARK = "*"
 
@@ -78,12 +79,12 @@ def ask(service: Endpoint, sample: Sample) -> Answer:
     return Answer(service, state, predicted=tuple(result), test_page=service.test_page())
 
 
-def problems(answers: Sequence[Answer]) -> list[str]:
+def problems(answers: Sequence[Answer], trials: Sequence[Trial] = ()) -> list[str]:
     """Why the services are not alike: each that failed, then each digit of which the others say different things.
 
     Empty when all answered and answered alike, however wrong: a model's mistake is not a service's.
     """
-    failed = [answer.error for answer in answers if answer.error]
+    failed = [answer.error for answer in answers if answer.error] + [trial.error for trial in trials if trial.error]
     answered = [answer for answer in answers if not answer.error]
     differing = []
     for place, labels in enumerate(zip(*(answer.predicted for answer in answered), strict=True), start=1):
@@ -93,33 +94,42 @@ def problems(answers: Sequence[Answer]) -> list[str]:
     return failed + differing
 
 
-def as_json(sample: Sample, answers: Sequence[Answer]) -> str:
-    """The report as one JSON object, keys as in the stack's output ``services``."""
-    found = problems(answers)
+def as_json(sample: Sample, answers: Sequence[Answer], trials: Sequence[Trial] = ()) -> str:
+    """The report as one JSON object, keys as in the stack's output ``services``.
+
+    Services that read no digits have their ``answer`` in place of labels, null where they have no sample.
+    """
+    found = problems(answers, trials)
+    by_digits = {
+        one.service.name: _described(one) | {"predictedLabels": list(one.predicted) or None} for one in answers
+    }
+    by_trial = {one.service.name: _described(one) | {"answer": one.answer} for one in trials}
     return json.dumps(
         {
             "alike": not found,
             "problems": found,
-            "seed": sample.seed,
-            "trueLabels": sample.labels.tolist(),
-            "services": {
-                answer.service.name: {
-                    "style": answer.service.style,
-                    "image": answer.service.image,
-                    "imageId": answer.service.image_id,
-                    "models": list(answer.service.models),
-                    "state": answer.state,
-                    "scoringUri": answer.service.scoring_uri,
-                    "swaggerUri": answer.service.swagger_uri,
-                    "testPage": answer.test_page or None,
-                    "predictedLabels": list(answer.predicted) or None,
-                    "error": answer.error or None,
-                }
-                for answer in answers
-            },
+            "seed": sample.seed if answers else None,
+            "trueLabels": sample.labels.tolist() if answers else None,
+            "services": by_digits | by_trial,
         },
         indent=2,
     )
+
+
+def _described(one: Answer | Trial) -> dict[str, object]:
+    """What the report says of every service."""
+    service = one.service
+    return {
+        "style": service.style,
+        "image": service.image,
+        "imageId": service.image_id,
+        "models": list(service.models),
+        "state": one.state,
+        "scoringUri": service.scoring_uri,
+        "swaggerUri": service.swagger_uri,
+        "testPage": one.test_page or None,
+        "error": one.error or None,
+    }
 
 
 def show(console: Console, sample: Sample, answers: Sequence[Answer]) -> None:

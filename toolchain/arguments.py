@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     verbs.add_parser("setup", help="only that (the default)")
     verbs.add_parser("refresh", help="look again for what was out of reach: the vendor's plugin, Docker's base image")
     for verb, text in (
-        ("up", "deploy a stack, send digits to its services"),
+        ("up", "deploy a stack, try its services"),
         ("preview", "show what up would change"),
         ("down", "destroy a stack"),
         ("secrets", "make the keys and the certificate that a stack lacks"),

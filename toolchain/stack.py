@@ -1,4 +1,4 @@
-"""Pulumi's commands on a stack of the project, and the digits that are sent to its services."""
+"""Pulumi's commands on a stack of the project, and the trial of its services."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FREELY_CHANGED = "dev"
 
 
 def up(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
-    """Deploy, then send digits to the services; returns the exit code of the first command that fails, or 0."""
+    """Deploy, then try the services; returns the exit code of the first command that fails, or 0."""
     code = select(layout, setup, stack, console)
     if code == 0:
         code = call(layout, setup, "up", "--stack", stack, *confirmation(stack, sys.stdin.isatty()))

@@ -88,6 +88,63 @@ def test_json_is_all_that_is_printed(
     assert report["services"]["aci-mnist-2"]["predictedLabels"] == [7, 1]
 
 
+OWN = """{"definitions": {"ServiceInput": {"example": {"rows": [1, 2]}}}}"""
+
+
+def own(method: str, path: str, body: bytes) -> tuple[int, str]:
+    """How a service of another model answers."""
+    if method == "POST":
+        return (200, '"stays"') if "rows" in json.loads(body) else (500, '{"message": "no rows"}')
+    return 200, OWN if path == "/swagger.json" else "Healthy"
+
+
+def test_a_service_of_another_script_gets_its_own_sample(
+    serve: Serve, reader: Reader, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported: dict[str, dict[str, object]] = outputs(serve(reader))  # type: ignore[assignment]
+    churn = serve(own)
+    exported["services"]["churn"] = {"style": "image", "scoringUri": churn.scoring_uri}
+    pulumi.exports(exported)
+    assert main(["test", "-s", "dev"], pulumi.environ) == 0
+    printed = capsys.readouterr().out
+    assert "The one service answers alike" in printed
+    assert "churn answers its own sample." in printed
+    assert main(["test", "-s", "dev", "--json"], pulumi.environ) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["services"]["aci-mnist-1"]["predictedLabels"]) == len(report["trueLabels"]) == 5
+    assert report["services"]["churn"]["answer"] == "stays"
+    assert "predictedLabels" not in report["services"]["churn"]
+
+
+def test_a_stack_without_a_reader_of_digits_gets_none(
+    serve: Serve, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pulumi.exports({"services": {"churn": {"style": "image", "scoringUri": serve(own).scoring_uri}}})
+    assert main(["test"], pulumi.environ) == 0
+    assert "true" not in capsys.readouterr().out
+    assert main(["test", "--json"], pulumi.environ) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["alike"], report["seed"], report["trueLabels"]) == (True, None, None)
+
+
+def test_another_services_failure_fails_the_test(
+    serve: Serve, pulumi: Pulumi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = serve(lambda method, *_: (200, OWN) if method == "GET" else (500, '{"message": "boom"}'))
+    pulumi.exports({"services": {"churn": {"style": "image", "scoringUri": broken.scoring_uri}}})
+    assert main(["test"], pulumi.environ) == 1
+    assert capsys.readouterr().err == f"error: churn: POST {broken.scoring_uri} answered 500: boom\n"
+
+
+def test_digits_that_are_given_go_to_services_of_any_script(
+    serve: Serve, pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(tmp_path / "own.npz", X=np.zeros((1, 784), np.uint8), y=np.array([8]))
+    pulumi.exports({"services": {"churn": {"style": "image", "scoringUri": serve(own).scoring_uri}}})
+    assert main(["test", "--count", "1", "--digits", str(tmp_path / "own.npz")], pulumi.environ) == 1
+    assert "answered 500: no rows" in capsys.readouterr().err
+
+
 def test_digits_of_ones_own(
     serve: Serve, reader: Reader, pulumi: Pulumi, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

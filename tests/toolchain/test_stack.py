@@ -45,7 +45,7 @@ def console() -> Console:
     return Console(io.StringIO(), {})
 
 
-def test_up_selects_deploys_and_sends_digits(layout: Layout) -> None:
+def test_up_selects_deploys_and_tries_the_services(layout: Layout) -> None:
     assert stack.up(layout, setup_for(layout), "dev", console()) == 0
     assert recorded(layout) == [
         "pulumi stack select --create dev",
