@@ -7,7 +7,7 @@ ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
 
 .DEFAULT_GOAL := help
-.PHONY: help up down preview secrets test lint fuzz bench bench-server bench-deploy lock toolchain toolchain-refresh clean
+.PHONY: help up down preview secrets test lint fuzz bench bench-server bench-deploy lock toolchain toolchain-refresh tools clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,15 +24,18 @@ preview: ## show what up would change (STACK=dev)
 secrets: ## make the keys and the certificate that the stack lacks (STACK=dev)
 	@$(TOOLCHAIN) secrets --stack '$(STACK)'
 
-test: lint ## lint, then all tests
+test: lint tools ## lint, then all tests
 	@$(TOOLCHAIN) browser
 	@$(TOOLCHAIN) registry
 	@$(ENV) && python -m pytest
 
+tools:
+	@$(TOOLCHAIN) tools
+
 lint: toolchain ## check style and types
 	@$(ENV) && ruff check && ruff format --check && mypy
 
-bench: toolchain ## measure; the last line is one JSON object
+bench: toolchain tools ## measure; the last line is one JSON object
 	@$(ENV) && python -m bench
 
 bench-server: toolchain ## measure the scoring server beside its peers; the last line is one JSON object
@@ -41,7 +44,7 @@ bench-server: toolchain ## measure the scoring server beside its peers; the last
 fuzz: toolchain ## send the server far more odd requests than make test does (FUZZ=20)
 	@$(ENV) && FUZZ=$(FUZZ) python -m pytest tests/scoring/server/test_fuzz.py tests/scoring/server/test_frames.py
 
-bench-deploy: toolchain ## measure updates, failures, many services and the gateway; the last line is one JSON object
+bench-deploy: toolchain tools ## measure updates, failures, many services and the gateway; the last line is one JSON object
 	@$(ENV) && python -m bench.deploy
 
 lock: toolchain ## pin the packages anew: requirements.lock, toolchain/go.lock, the peers'

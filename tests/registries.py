@@ -12,6 +12,7 @@ from pathlib import Path
 
 import requests
 
+from tests import needs
 from toolchain import registry_program
 from toolchain.machine import Machine
 
@@ -43,6 +44,8 @@ def program() -> Path:
 @contextmanager
 def registry(host: str = "127.0.0.1", *, tls: bool = False, deletes: bool = True) -> Iterator[RunningRegistry]:
     """Start a registry at a free port of `host`, with TLS by an authority of its own where that is wanted."""
+    if tls:
+        needs.programs("openssl")
     with tempfile.TemporaryDirectory(prefix="registry-") as name:
         folder = Path(name)
         (folder / "htpasswd").write_text(HTPASSWD)
@@ -70,6 +73,20 @@ def registry(host: str = "127.0.0.1", *, tls: bool = False, deletes: bool = True
         finally:
             process.terminate()
             process.wait(START_SECONDS)
+
+
+def trust(address: str, authority: Path) -> None:
+    """Let Docker trust the registry at `address`, whose certificate is this authority's."""
+    needs.root(f"trust of Docker's in a registry ({CERTIFICATES})")
+    (CERTIFICATES / address).mkdir(parents=True)
+    (CERTIFICATES / address / "ca.crt").write_bytes(authority.read_bytes())
+
+
+def distrust(address: str) -> None:
+    """Take that back, if it was given."""
+    if (CERTIFICATES / address).exists():
+        (CERTIFICATES / address / "ca.crt").unlink(missing_ok=True)
+        (CERTIFICATES / address).rmdir()
 
 
 def wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
         ("secrets", "make the keys and the certificate that a stack lacks"),
     ):
         verbs.add_parser(verb, help=text).add_argument("--stack", default=DEFAULT_STACK, help="default: %(default)s")
+    verbs.add_parser("tools", help="the programs that the tests run, and nothing else")
     verbs.add_parser("browser", help="the browser that the tests drive, and nothing else")
     verbs.add_parser("registry", help="the registry of images that the tests start, and nothing else")
     verbs.add_parser("clean", help="remove what the toolchain made in this checkout")

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from components.problems import Problem
 from components.stack_file import StackFile
-from toolchain import bootstrap, browser, registry_program, setup, stack
+from toolchain import bootstrap, browser, registry_program, setup, stack, tools
 from toolchain.arguments import parser
 from toolchain.cleaning import relative
 from toolchain.console import Console, standard
 from toolchain.layout import exclusive
 from toolchain.machine import Machine
-from toolchain.step import StepError
 
 WRONG_ARGUMENTS = 2
+OF_TESTS: Mapping[str, Callable[[Machine, Console], object]] = {
+    "tools": tools.ensure,
+    "browser": browser.ensure,
+    "registry": registry_program.ensure,
+}
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
@@ -26,10 +30,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     console = standard(environ)
     tell_packages(environ.get(bootstrap.TOLD, ""), console)
     machine = Machine.from_environ({name: value for name, value in environ.items() if name != bootstrap.TOLD})
-    if options.verb == "browser":
-        return find_browser(machine, console)
-    if options.verb == "registry":
-        return find_registry(machine, console)
+    if options.verb in OF_TESTS:
+        return find(OF_TESTS[options.verb], machine, console)
     of_stack = StackFile(machine.layout.project, options.stack) if "stack" in options else None
     try:
         if of_stack and options.verb != "down":
@@ -59,22 +61,12 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] = os
     return 0
 
 
-def find_browser(machine: Machine, console: Console) -> int:
-    """Find or install the browser; returns the exit code."""
+def find(ensure: Callable[[Machine, Console], object], machine: Machine, console: Console) -> int:
+    """Find or make something that the tests alone need; returns the exit code."""
     try:
         with exclusive(machine.layout.cache):
-            browser.ensure(machine, console)
+            ensure(machine, console)
     except setup.FAILURES as error:
-        console.error(str(error))
-        return 1
-    return 0
-
-
-def find_registry(machine: Machine, console: Console) -> int:
-    """Find or unpack the tests' registry; returns the exit code."""
-    try:
-        registry_program.ensure(machine, console)
-    except StepError as error:
         console.error(str(error))
         return 1
     return 0

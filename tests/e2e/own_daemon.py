@@ -11,6 +11,8 @@ from pathlib import Path
 
 import docker
 
+from tests import needs
+
 BRIDGE, ADDRESS = "mwown0", "10.213.77.1/24"
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -71,6 +73,8 @@ def running(disk_megabytes: int = 0) -> Iterator[OwnDaemon]:
     Args:
         disk_megabytes: size of a disk of its own, in memory; 0 for a folder on the machine's disk.
     """
+    needs.root("a Docker daemon of its own")
+    needs.programs("dockerd", "ip", "mount")
     with tempfile.TemporaryDirectory(prefix="own-daemon-", ignore_cleanup_errors=True) as folder, bridge():
         daemon = OwnDaemon(Path(folder))
         with disk(daemon.data, disk_megabytes) if disk_megabytes else nullcontext():

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pulumi import automation
 
+from tests import needs
+
 ROOT = Path(__file__).resolve().parents[2]
 UNTRACKED = ("scoring/mnist/outputs/sklearn_mnist_model.pkl",)
 """Made by the toolchain before the tests, and no part of a checkout."""
@@ -19,6 +21,7 @@ UNTRACKED = ("scoring/mnist/outputs/sklearn_mnist_model.pkl",)
 
 def check_out(target: Path) -> Path:
     """Copy the project's files, as they are in the working tree, to `target`."""
+    needs.programs("git")
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
     )

@@ -14,7 +14,7 @@ import requests
 
 from tests.e2e.networks import host_in
 from tests.e2e.project import Project, check_out
-from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, registry
+from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, distrust, registry, trust
 
 pytestmark = pytest.mark.e2e
 
@@ -36,9 +36,7 @@ def secure(daemon: docker.DockerClient) -> Iterator[RunningRegistry]:
     """A registry at an address that Docker wants to trust before it uses it; not trusted yet."""
     with registry(host_in(daemon.networks.get("bridge")), tls=True) as made:
         yield made
-        (CERTIFICATES / made.address / "ca.crt").unlink(missing_ok=True)
-        if (CERTIFICATES / made.address).exists():
-            (CERTIFICATES / made.address).rmdir()
+        distrust(made.address)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +95,7 @@ def test_a_certificate_that_nobody_trusts_is_said_at_preview(first: Project, sec
 
 def test_a_stack_pushes_what_it_makes(first: Project, secure: RunningRegistry, daemon: docker.DockerClient) -> None:
     assert secure.authority
-    (CERTIFICATES / secure.address).mkdir(parents=True)
-    (CERTIFICATES / secure.address / "ca.crt").write_bytes(secure.authority.read_bytes())
+    trust(secure.address, secure.authority)
     run = first.up()
     assert not run.failed, run.output
     assert answer(first) == "registered once\n"

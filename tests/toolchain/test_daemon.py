@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.toolchain.machines import ChosenMachine
 from toolchain import daemon
 from toolchain.console import Console
@@ -155,6 +156,8 @@ def start_as_make_does(folder: Path) -> None:
 
 @pytest.mark.e2e
 def test_an_installed_daemon_is_started_and_outlives_what_started_it(dockerd_folder: Path) -> None:
+    needs.root("a Docker daemon of its own")
+    needs.programs("unshare")
     dockerd = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
     assert dockerd
     folders = {"data-root": "data", "exec-root": "exec", "pidfile": "pid"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import docker.errors
 import pytest
 
+from tests import needs
 from toolchain import daemon, debian_image
 from toolchain.console import Console
 from toolchain.daemon import Daemon
@@ -63,6 +64,7 @@ def test_the_archive_depends_on_the_layer_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def running() -> Iterator[Daemon]:
+    needs.programs("mmdebstrap")
     found = daemon.ensure(Machine.from_environ(os.environ), Console(io.StringIO(), {}))
     yield found
     with contextlib.closing(found.client()) as client, contextlib.suppress(docker.errors.ImageNotFound):
