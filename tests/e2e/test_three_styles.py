@@ -18,7 +18,14 @@ from tests.e2e.project import Project, check_out, edited
 
 pytestmark = pytest.mark.e2e
 
-IMAGES = (*NAMES, "e2e-myimage1", "models/e2e_mnist")
+MODELS = ("e2e_mnist", "sklearn_mnist_model.pkl")
+"""The registered model, and that of the style that starts from its file."""
+
+SCORING = (*NAMES[:2], "e2e-myimage1")
+"""The images that serve."""
+
+IMAGES = {*SCORING, *(f"models/{name}" for name in MODELS)}
+LABELS = ("model-webservice.image.name", "model-webservice.model.name")
 
 
 def predictions(project: Project, count: int = 5) -> dict[str, list[int]]:
@@ -38,11 +45,30 @@ def differing(old: list[str], new: list[str]) -> list[int]:
     return [index for index, (one, other) in enumerate(zip(old, new, strict=True)) if one != other]
 
 
-def test_the_preview_builds_nothing(project: Project, daemon: docker.DockerClient) -> None:
+@pytest.fixture(scope="module")
+def before(daemon: docker.DockerClient) -> set[str]:
+    """What the daemon holds before the stack is brought up."""
+    return held(daemon)
+
+
+def held(client: docker.DockerClient) -> set[str]:
+    """What a stack could leave behind: its containers and images, nameless ones too, and any network or volume."""
+    images = client.images.list()
+    nameless = client.images.list(filters={"dangling": True})
+    made = (image for image in nameless if {*SCORING, *MODELS} & {image.labels.get(label) for label in LABELS})
+    return {
+        *(f"container {one.name}" for one in client.containers.list(all=True) if one.name in NAMES),
+        *(f"network {one.name}" for one in client.networks.list()),
+        *(f"volume {one.name}" for one in client.volumes.list()),
+        *(f"image {tag}" for image in images for tag in image.tags if tag.rpartition(":")[0] in IMAGES),
+        *(f"nameless image {image.id} {image.labels}" for image in made),
+    }
+
+
+def test_the_preview_builds_nothing(project: Project, daemon: docker.DockerClient, before: set[str]) -> None:
     run = project.preview()
     assert not run.failed, run.output
-    assert not [tag for image in daemon.images.list() for tag in image.tags if tag.rpartition(":")[0] in IMAGES]
-    assert not [c for c in daemon.containers.list(all=True) if c.name in NAMES]
+    assert held(daemon) - before == set()
 
 
 def test_three_services_answer_alike(project: Project) -> None:
@@ -179,12 +205,11 @@ def test_a_removed_image_is_built_again(project: Project, daemon: docker.DockerC
     assert len({tuple(answer) for answer in predictions(project).values()}) == 1
 
 
-def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -> None:
-    networks, volumes = len(daemon.networks.list()), len(daemon.volumes.list())
+def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient, before: set[str]) -> None:
+    there = held(daemon) - before
+    assert {f"container {name}" for name in NAMES} < there
+    images = {one.rpartition(":")[0] for one in there if one.startswith("image ")}
+    assert images == {f"image {name}" for name in IMAGES}
     run = project.destroy()
     assert not run.failed, run.output
-    assert not [c.name for c in daemon.containers.list(all=True) if c.name in NAMES]
-    assert not [tag for image in daemon.images.list() for tag in image.tags if tag.rpartition(":")[0] in IMAGES]
-    dangling = daemon.images.list(filters={"dangling": True})
-    assert not [i.labels for i in dangling if i.labels.get("model-webservice.image.name") in IMAGES]
-    assert (len(daemon.networks.list()), len(daemon.volumes.list())) == (networks, volumes)
+    assert held(daemon) - before == set()
