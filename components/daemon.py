@@ -192,13 +192,13 @@ def connect(host: str = "") -> Daemon:
 
 @lru_cache(maxsize=16)
 def _connect(endpoint: str, tls: Any) -> Daemon:
-    import docker
     import docker.errors
     import requests.exceptions
 
+    from components import over_ssh
+
     try:
-        arguments: dict[str, Any] = {"timeout": CONNECT_TIMEOUT, "use_ssh_client": endpoint.startswith("ssh://")}
-        client = docker.DockerClient(base_url=endpoint or None, tls=tls or False, **arguments)
+        client = over_ssh.docker_client(endpoint, tls=tls or False, timeout=CONNECT_TIMEOUT)
         client.ping()
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
         raise Problem(

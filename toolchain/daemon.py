@@ -16,6 +16,7 @@ import docker.errors
 import requests
 from docker.tls import TLSConfig
 
+from components import over_ssh
 from toolchain import apt
 from toolchain.console import Console
 from toolchain.docker_provider.endpoint import DEFAULT_HOST, Endpoint, resolve
@@ -57,7 +58,7 @@ class Daemon:
 
 def connect(endpoint: Endpoint, timeout: int, api: str) -> docker.DockerClient:
     """Prepare a connection; `ssh://` by the user's own ssh."""
-    options: dict[str, Any] = {"base_url": endpoint.host, "timeout": timeout, "version": api}
+    options: dict[str, Any] = {"timeout": timeout, "version": api}
     if endpoint.certificates:
         folder = endpoint.certificates
         options["tls"] = TLSConfig(
@@ -65,7 +66,7 @@ def connect(endpoint: Endpoint, timeout: int, api: str) -> docker.DockerClient:
             ca_cert=str(folder / "ca.pem") if endpoint.verify else None,
             verify=endpoint.verify,
         )
-    return docker.DockerClient(**options, use_ssh_client=endpoint.host.startswith("ssh://"))
+    return over_ssh.docker_client(endpoint.host, **options)
 
 
 def ask(endpoint: Endpoint) -> Daemon:

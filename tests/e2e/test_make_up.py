@@ -21,6 +21,7 @@ import pytest
 
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.digits import GAP, SIDE
+from tests import ssh
 from tests.e2e.own_daemon import copy_images, own_daemon
 from tests.e2e.project import UNTRACKED, check_out
 from toolchain import bootstrap, state
@@ -40,7 +41,6 @@ OWN_SETTINGS: dict[str, object] = {
     "condaFile": "../churn/environment.yml",
 }
 PARTS = ("packages", "engine", "language host", "plugin", "daemon", "base image", "model", "state")
-NOWHERE = {"DOCKER_HOST": "unix:///nowhere.sock"}
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -263,11 +263,18 @@ def far() -> Iterator[str]:
 
 
 @pytest.fixture
-def far_stack(checkout: Checkout, own_model: Path, far: str) -> Iterator[str]:
-    """A stack that names that host, on the machine of a user whose own daemon does not answer; return its name."""
-    checkout.write_stack("far", {**OWN_SETTINGS, "dockerHost": far})
+def by_ssh(checkout: Checkout, far: str, tmp_path: Path) -> dict[str, str]:
+    """The variables of a user who reaches that host by ssh alone, and whose own daemon does not answer."""
+    ssh.put(tmp_path, far.removeprefix("unix://"))
+    return {"PATH": f"{tmp_path}:{checkout.environ['PATH']}", "DOCKER_HOST": "unix:///nowhere.sock"}
+
+
+@pytest.fixture
+def far_stack(checkout: Checkout, own_model: Path, far: str, by_ssh: dict[str, str]) -> Iterator[str]:
+    """A stack that names that host; return its name."""
+    checkout.write_stack("far", {**OWN_SETTINGS, "dockerHost": "ssh://far"})
     yield "far"
-    down = checkout.make("down", "far", **NOWHERE)
+    down = checkout.make("down", "far", **by_ssh)
     assert down.code == 0, down.text
     assert names_at(far) == []
 
@@ -278,11 +285,14 @@ def names_at(host: str) -> list[str]:
         return [container.name for container in client.containers.list(all=True)]
 
 
-def test_a_stack_with_a_daemon_of_its_own_needs_no_other(checkout: Checkout, far: str, far_stack: str) -> None:
-    told = checkout.make("up", far_stack, **NOWHERE)
+def test_a_stack_with_a_daemon_of_its_own_needs_no_other(
+    checkout: Checkout, far: str, far_stack: str, by_ssh: dict[str, str]
+) -> None:
+    told = checkout.make("up", far_stack, **by_ssh)
     assert told.code == 0, told.text
-    assert told.part("daemon").endswith(f", {far} (the setting dockerHost in stacks/Pulumi.far.yaml)")
+    assert told.part("daemon").endswith(", ssh://far (the setting dockerHost in stacks/Pulumi.far.yaml)")
     assert names_at(far) == [OWN]
+    assert f"{OWN} answers its own sample." in told.text
 
 
 def test_a_daemon_that_a_stack_names_is_not_replaced(checkout: Checkout, tmp_path: Path) -> None:

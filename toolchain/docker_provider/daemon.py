@@ -76,9 +76,10 @@ class Daemon:
         return client
 
     def _connect(self) -> APIClient:
-        from docker import APIClient
         from docker.errors import DockerException
         from docker.tls import TLSConfig
+
+        from components import over_ssh
 
         files = self._certificates()
         tls: TLSConfig | bool = False
@@ -86,12 +87,7 @@ class Daemon:
             pair = (files["cert.pem"], files["key.pem"]) if "cert.pem" in files else None
             tls = TLSConfig(client_cert=pair, ca_cert=files.get("ca.pem"), verify=self.endpoint.verify)
         try:
-            client = APIClient(
-                self.endpoint.host,
-                version=self._version or "auto",
-                tls=tls,
-                use_ssh_client=self.endpoint.host.startswith("ssh://"),
-            )
+            client = over_ssh.api_client(self.endpoint.host, version=self._version or "auto", tls=tls)
         except DockerException as error:
             raise self.unreachable(error) from error
         self._version = client.api_version
