@@ -64,6 +64,7 @@ def test_the_archive_depends_on_the_layer_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def running() -> Iterator[Daemon]:
+    needs.root("the installation of Debian's packages into an image")
     needs.programs("mmdebstrap")
     found = daemon.ensure(Machine.from_environ(os.environ), Console(io.StringIO(), {}))
     yield found

@@ -53,6 +53,7 @@ def test_debians_is_unpacked_once_and_runs(tmp_path: Path) -> None:
     real = Machine.from_environ({"PATH": "/usr/bin:/bin"})
     machine = replace(real, layout=Layout(tmp_path, tmp_path / "cache"))
     said = io.StringIO()
+    assert (why := apt.obstacle_to_download(machine)) == "", why
     made = registry_program.make(prepared(machine))
     assert "docker-registry" in subprocess.run([made, "--version"], check=True, capture_output=True, text=True).stdout
     assert registry_program.ensure(machine, Console(said, {})) in (made, real.which("docker-registry"))
