@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 from decimal import Decimal, localcontext
@@ -114,6 +115,9 @@ def test_every_integer_survives(number: int) -> None:
         "1e400",
         "-0",
         "[" * 150 + "]" * 150,
+        *("[" * depth + "1" + "]" * depth for depth in (7, 8, 9)),
+        *('{"a":[' * depth + "1" + "]}" * depth for depth in (4, 5)),
+        '["]",' * 5000 + "1" + ',"["]' * 5000,
         "[" * 100_000 + "]" * 100_000,
         '{"a":' * 5000 + "1" + "}" * 5000,
         "[" * 100_000,
@@ -144,6 +148,30 @@ def test_other_types_get_the_standard_error(given: Any) -> None:
 def test_options_go_to_the_standard_library() -> None:
     assert fastjson.loads("[1.5]", parse_float=str) == ["1.5"]
     assert fastjson.loads('{"a": 1}', object_pairs_hook=list) == [("a", 1)]
+    assert fastjson.loads('["\n"]', strict=False) == ["\n"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'other'"):
+        fastjson.loads("1", other=None)
+
+
+@pytest.mark.parametrize("depth", [0, 7, 8, 9, 200, 990, 1000, 5000])
+def test_the_end_of_deep_nesting_is_the_standard_librarys(depth: int) -> None:
+    for opening, closing in (("[", "]"), ('{"a":', "}"), ('["]",', ',"["]')):
+        text = opening * depth + "1" + closing * depth
+        assert outcome(fastjson.loads, text) == outcome(standard_loads, text)
+
+
+def test_json_load_is_fast_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json, "loads", fastjson.loads)
+    assert json.load(io.StringIO("[1.5]"), parse_float=str) == ["1.5"]
+    with pytest.raises(json.JSONDecodeError, match="Expecting value: line 1 column 2"):
+        json.load(io.StringIO("[nul]"))
+
+    def refuse(*_args: Any, **_options: Any) -> Any:
+        raise AssertionError("fell back")
+
+    monkeypatch.setattr(fastjson, "_standard_loads", refuse)
+    assert json.load(io.StringIO('{"a": [1]}')) == {"a": [1]}
+    assert json.load(io.BytesIO(b'{"a": [1]}')) == {"a": [1]}
 
 
 def test_plain_numbers_do_not_fall_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,3 +182,5 @@ def test_plain_numbers_do_not_fall_back(monkeypatch: pytest.MonkeyPatch) -> None
     rows = [[0.0012345678901234567, 1 / 3, 255, -1e-30, 2**64] for _ in range(500)]
     assert fastjson.loads(json.dumps({"data": rows})) == {"data": rows}
     assert fastjson.loads(json.dumps({"é": rows}, ensure_ascii=False).encode()) == {"é": rows}
+    nested: Any = {"signature": "a", "inputs": [{"image": [[[[1, 2.5, None, True]]]]}]}
+    assert fastjson.loads(json.dumps(nested)) == nested
