@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .frames import Flag, Kind, Reply
@@ -46,10 +46,10 @@ class NanError(ValueError):
     """A result holds NaN or an infinity."""
 
 
-def error(status: int, message: str, *, run_failed: bool = False) -> Reply:
-    """A reply ``{"message": ...}``."""
+def error(status: int, message: str, *, run_failed: bool = False, head: bytes = b"") -> Reply:
+    """A reply ``{"message": ...}``, with more header lines in `head`."""
     flags = Flag.RUN_FAILED if run_failed else 0
-    return Reply(Kind.RESULT, flags, status, 0, JSON_HEAD, json.dumps({"message": message}).encode())
+    return Reply(Kind.RESULT, flags, status, 0, JSON_HEAD + head, json.dumps({"message": message}).encode())
 
 
 def _encode_other(value: Any) -> Any:
@@ -85,11 +85,33 @@ def _plain_key(key: Any) -> Any:
 _encoder = json.JSONEncoder(allow_nan=False, default=_encode_other)
 
 
+def _quick_encode(encoder: json.JSONEncoder) -> Callable[[Any], str]:
+    """`encoder`'s ``encode``, without its making the standard library's C encoder anew for each value.
+
+    The one made here keeps no record of the containers that it is in, which calls would have to share: a circular
+    reference is a RecursionError. So of any error, ``encode`` itself has to tell.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return encoder.encode
+    separators = (encoder.key_separator, encoder.item_separator)
+    options = (encoder.sort_keys, encoder.skipkeys, encoder.allow_nan)
+    chunks = make(None, encoder.default, json.encoder.encode_basestring_ascii, None, *separators, *options)
+    return lambda value: "".join(chunks(value, 0))
+
+
+_quick = _quick_encode(_encoder)
+
+
 def encode(value: Any, *, nan_as_null: bool = False) -> bytes:
     """`value` as ``json.dumps`` writes it, numpy's values included.
 
     Raises NanError for NaN and infinities unless `nan_as_null`, TypeError and ValueError as ``json.dumps`` does.
     """
+    try:
+        return _quick(value).encode()
+    except Exception:  # noqa: S110
+        pass
     try:
         return _encoder.encode(value).encode()
     except TypeError:
@@ -118,8 +140,14 @@ def as_response(value: Any) -> Response | None:
 
 
 def response_head(response: Response) -> tuple[int, int, bytes]:
-    """(status, flags, header lines) of a response object. Raises ValueError for a header name that is none."""
-    failed = response.status_code >= 500
+    """(status, flags, header lines) of a response object. Raises ValueError for what is no final status or header."""
+    status = response.status_code
+    if not 200 <= status <= 999:
+        raise ValueError(
+            f"run() returned a response with the status {status}. Allowed are 200 to 999: those below 200 are no final "
+            "answers, and a status has three digits."
+        )
+    failed = status >= 500
     lines = []
     for name, value in response.headers.items():
         lowered = name.lower()
@@ -129,7 +157,7 @@ def response_head(response: Response) -> tuple[int, int, bytes]:
             if not _TOKEN.fullmatch(name) or "\r" in value or "\n" in value:
                 raise ValueError(f"run() returned a response with the header {name!r}: {value!r}, which HTTP forbids.")
             lines.append(f"{name}: {value}\r\n")
-    return response.status_code, Flag.RUN_FAILED if failed else 0, "".join(lines).encode("latin-1")
+    return status, Flag.RUN_FAILED if failed else 0, "".join(lines).encode("latin-1")
 
 
 def stream(response: Response) -> Iterator[bytes]:

@@ -78,6 +78,28 @@ CASES = [
         headers={"content-type": "text/html; charset=utf-8", "x-ms-run-fn-exec-ms": MILLISECONDS, **NOT_FAILED},
     ),
     raw("status 503", ("GET", "/score?do=status&code=503"), 503, b"teapot", headers=FAILED),
+    raw("status 999", ("GET", "/score?do=status&code=999"), 999, b"teapot", headers=FAILED),
+    raw(
+        "status 101",
+        ("GET", "/score?do=status&code=101"),
+        500,
+        message(INTERNAL),
+        headers=NOT_FAILED,
+        log=("with the status 101. Allowed are 200 to 999",),
+        differs=Differs("callers would wait for the answer that follows, or speak another protocol", 101),
+    ),
+    *(
+        raw(
+            f"status {code}",
+            ("GET", f"/score?do=status&code={code}"),
+            500,
+            message(INTERNAL),
+            headers=NOT_FAILED,
+            log=(f"with the status {code}. Allowed are 200 to 999",),
+            differs=Differs("an HTML page is no answer to a JSON request", 500, headers={"content-type": "text/html"}),
+        )
+        for code in (0, 1000, 70000)
+    ),
     raw(
         "json_str",
         ("GET", "/score?do=json"),
