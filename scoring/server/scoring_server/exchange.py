@@ -112,15 +112,11 @@ class Exchange:
 
     def encode_meta(self) -> None:
         """Fill `meta` with what `inputs.RequestMeta` holds."""
-        fields = {
-            "method": self.method,
-            "target": self.target,
-            "http_version": self.http_version,
-            "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers],
-            "client": self.connection.client,
-            "scheme": self.connection.scheme,
-        }
-        self.meta = json.dumps(fields).encode()
+        from .inputs import RequestMeta  # late: with a plain script, this process needs none of its packages
+
+        self.meta = RequestMeta(
+            self.method, self.target, self.http_version, self.headers, self.connection.client, self.connection.scheme
+        ).encode()
 
     def error(self, status: int, message: str, head: bytes = b"", *, close: bool = False) -> None:
         """Answer ``{"message": message}``."""

@@ -6,9 +6,10 @@ import inspect
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
+
+import msgspec
 
 from .results import encode
 
@@ -22,36 +23,44 @@ class InputError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True)
-class RequestMeta:
-    """A request without its body. `target` is the path and query as sent, `headers` the pairs as sent (latin-1)."""
+class RequestMeta(msgspec.Struct, frozen=True, array_like=True):
+    """A request without its body. `target` is the path and query as sent, `headers` the pairs as sent."""
 
     method: str
     target: str
     http_version: str
-    headers: Sequence[tuple[str, str]]
+    headers: list[tuple[bytes, bytes]]
     client: tuple[str, int]
     scheme: str
 
-    @classmethod
-    def decode(cls, meta: bytes) -> RequestMeta:
-        fields = json.loads(meta)
-        return cls(**fields)
+    def encode(self) -> bytes:
+        return _encode_meta(self)
+
+    @staticmethod
+    def decode(meta: bytes) -> RequestMeta:
+        return _decode_meta(meta)
 
     @property
     def query(self) -> str:
         return self.target.partition("?")[2]
 
-    def header(self, name: str) -> str:
+    def header(self, name: bytes) -> str:
         """The value of a header, or "" without it."""
-        return next((value for key, value in self.headers if key.lower() == name), "")
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value.decode("latin-1")
+        return ""
+
+
+_encode_meta = msgspec.msgpack.Encoder().encode
+_decode_meta = msgspec.msgpack.Decoder(RequestMeta).decode
 
 
 def header_dict(meta: RequestMeta) -> dict[str, str]:
     """Headers as scripts get them in `request_headers`: ``Title-Case`` names, repeated ones joined with a comma."""
     headers: dict[str, str] = {}
-    for name, value in meta.headers:
-        title = name.title()
+    for key, content in meta.headers:
+        title, value = key.decode("latin-1").title(), content.decode("latin-1")
         headers[title] = f"{headers[title]},{value}" if title in headers else value
     return headers
 
@@ -89,7 +98,7 @@ def body_text(body: memoryview) -> str:
 
 def body_object(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
     """The body of a request to a script with schemas, a JSON object. Raises InputError."""
-    media_type = meta.header("content-type").partition(";")[0].strip().lower()
+    media_type = meta.header(b"content-type").partition(";")[0].strip().lower()
     if not (
         media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
     ):
@@ -121,7 +130,9 @@ def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
     """The request as a WSGI environment (PEP 3333), from which werkzeug and Flask make theirs."""
     content = bytes(body)
     path, _, query = meta.target.partition("?")
-    host, _, port = meta.header("host").rpartition(":") if ":" in meta.header("host") else (meta.header("host"), "", "")
+    host, colon, port = meta.header(b"host").rpartition(":")
+    if not colon:
+        host, port = port, ""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": meta.method,
         "SCRIPT_NAME": "",
@@ -143,11 +154,11 @@ def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in meta.headers:
+    for name, content in meta.headers:
         # An underscore would pass for the dash of another header.
-        if "_" in name or name.lower() in ("content-length", "transfer-encoding"):
+        if b"_" in name or name.lower() in (b"content-length", b"transfer-encoding"):
             continue
-        key = name.upper().replace("-", "_")
+        key, value = name.decode("latin-1").upper().replace("-", "_"), content.decode("latin-1")
         if key != "CONTENT_TYPE":
             key = f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value

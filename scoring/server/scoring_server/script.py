@@ -95,11 +95,11 @@ class Script:
         text: str = self.arguments(meta, body)[self._first]
         return text
 
-    def raw_arguments(self, request: object, meta: bytes) -> dict[str, Any]:
+    def raw_arguments(self, request: object, meta: inputs.RequestMeta) -> dict[str, Any]:
         """The keyword arguments of a raw run() for the request object `request`."""
         chosen = {self._first: request}
         if self.takes_headers:
-            chosen["request_headers"] = inputs.header_dict(inputs.RequestMeta.decode(meta))
+            chosen["request_headers"] = inputs.header_dict(meta)
         return chosen
 
 

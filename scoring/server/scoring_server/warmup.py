@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Callable
 
 from .frames import Flag, Reply
+from .inputs import RequestMeta
 from .logs import LOGGER
 from .script import INIT_FAILED, Script
 from .settings import Settings
@@ -38,8 +38,10 @@ def warm_up(settings: Settings, script: Script, rehearse: Callable[[bytes, bytes
 
 
 def _meta(settings: Settings, size: int) -> bytes:
-    """A request as `inputs.RequestMeta` has it."""
-    headers = [("Host", "localhost"), ("Content-Type", "application/json"), ("Content-Length", str(size))]
+    headers = [
+        (b"Host", b"localhost"),
+        (b"Content-Type", b"application/json"),
+        (b"Content-Length", str(size).encode()),
+    ]
     target = f"{settings.path_prefix}/score"
-    fields = {"method": "POST", "target": target, "http_version": "1.1", "headers": headers}
-    return json.dumps({**fields, "client": ("127.0.0.1", 0), "scheme": "http"}).encode()
+    return RequestMeta("POST", target, "1.1", headers, ("127.0.0.1", 0), "http").encode()

@@ -74,6 +74,7 @@ class Worker:
         self._script = script
         self._nan_as_null = settings.nan_as_null
         self._number = 0
+        self._flask_app: Any = None
         self._held: list[bytes] = []
         self._held_since = 0
         self._rehearsing = False  # nothing may be sent
@@ -197,15 +198,18 @@ class Worker:
             return results.error(500, results.INTERNAL_ERROR)
 
     def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
-        environ = wsgi_environ(RequestMeta.decode(meta), body)
+        request = RequestMeta.decode(meta)
+        environ = wsgi_environ(request, body)
         flask = sys.modules.get("flask")
         if flask is None:
             from .aml import AMLRequest
 
-            return self._run(self._script.raw_arguments(AMLRequest(environ), meta))
+            return self._run(self._script.raw_arguments(AMLRequest(environ), request))
         # The script uses Flask: give it Flask's own request, and the context that its helpers want.
-        with flask.Flask(__name__).request_context(environ) as context:
-            return self._run(self._script.raw_arguments(context.request, meta))
+        if self._flask_app is None:
+            self._flask_app = flask.Flask(__name__)
+        with self._flask_app.request_context(environ) as context:
+            return self._run(self._script.raw_arguments(context.request, request))
 
     def _run(self, arguments: dict[str, Any]) -> Reply | None:
         started = time.perf_counter_ns()
