@@ -14,7 +14,6 @@ from .keys import CHALLENGE, UNAUTHORIZED
 from .parsing import RequestHead, RequestParser
 
 if TYPE_CHECKING:
-    from .link import Link
     from .service import Service
 
 MIN_RATE = 1024  # bytes/s that a body must keep up with, on average, and a client that reads an answer
@@ -41,8 +40,6 @@ class Connection(asyncio.Protocol):
         self._received = 0
         self._closing = False
         self._paused = False
-        self._held: set[Link] = set()
-        self._full = False
         self._written = 0
         self._since = self._loop.time()
         self._taken = (0, self._since)  # bytes that the client had taken, and when that was looked at
@@ -60,7 +57,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._closing = True
-        self.resume_writing()
         self._forget(self._received)
         self._received = 0
         if self._current is not None:
@@ -70,21 +66,10 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         self.service.disconnected(self)
 
-    def pause_writing(self) -> None:
-        self._full = True
-
-    def resume_writing(self) -> None:
-        self._full = False
-        for link in self._held:
-            if not link.transport.is_closing():
-                link.transport.resume_reading()
-        self._held.clear()
-
-    def hold_while_full(self, link: Link) -> None:
-        """Read no more from `link` until this client has taken what is there."""
-        if self._full and link not in self._held:
-            self._held.add(link)
-            link.transport.pause_reading()
+    @property
+    def unread(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
 
     def write(self, data: bytes) -> None:
         if not self.transport.is_closing():

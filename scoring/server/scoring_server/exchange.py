@@ -14,7 +14,6 @@ from .tracing import Ids, trace_id
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .link import Link
     from .parsing import RequestHead
 
 JSON_HEAD = b"Content-Type: application/json\r\n"
@@ -56,7 +55,7 @@ class Exchange:
         "_status",
         "alone",
         "answer",
-        "attempts",
+        "begun",
         "body",
         "connection",
         "failure",
@@ -70,6 +69,7 @@ class Exchange:
         "keep_alive",
         "meta",
         "method",
+        "number",
         "request_id",
         "run_ns",
         "started",
@@ -89,7 +89,8 @@ class Exchange:
         self.meta = b""
         self.answer = b""  # of a stream, what the request log keeps
         self.run_ns: int | None = None
-        self.attempts = 0
+        self.begun = False
+        self.number = 0
         self.alone = False
         self.gone = False
         self.streaming = False
@@ -109,6 +110,11 @@ class Exchange:
     def sent(self) -> int:
         """Bytes of the answer's body."""
         return self._sent
+
+    @property
+    def unread(self) -> int:
+        """Bytes on the connection that the caller has not taken yet."""
+        return self.connection.unread
 
     def encode_meta(self) -> None:
         """Fill `meta` with what `inputs.RequestMeta` holds."""
@@ -138,7 +144,7 @@ class Exchange:
         self.connection.write(b"".join(parts))
         self._finish(str(len(body)))
 
-    def receive(self, reply: Reply, link: Link | None) -> None:
+    def receive(self, reply: Reply) -> None:
         """Take a worker's reply."""
         if self.finished:
             return
@@ -161,8 +167,6 @@ class Exchange:
             self._start_stream(reply, failed, nanoseconds)
         elif reply.kind == Kind.CHUNK:
             self._stream(reply.body)
-            if link is not None:
-                self.connection.hold_while_full(link)
         elif reply.flags & Flag.ABORTED:
             # The caller must see that the body is incomplete: no last chunk, and the connection breaks.
             self.failure = self.failure or Failure.STREAM_BROKEN

@@ -1,23 +1,20 @@
 """The frames between the front and a worker, over a Unix stream socket pair.
 
-A request frame is ``REQUEST`` (more, meta length, body length, both in bytes), then meta, then body. Where ``more`` is
-1, the next frame belongs to the same batch. Meta is empty for a POST to a script that needs the body alone, else a JSON
-object. A reply frame is ``REPLY`` (kind, flags, status, run time in ns, head length, body length), then head, then
-body. Head is the response's own header lines, ready for the wire, each ending in CRLF.
+A request frame is ``REQUEST`` (more, number, meta length, body length, both in bytes), then meta, then body. Where
+``more`` is 1, the next frame belongs to the same batch. Requests are numbered from 1 on. Meta is empty for a POST to a
+script that needs the body alone, else what `inputs.RequestMeta` reads. A reply frame is ``REPLY`` (kind, flags, status,
+head length, number of the request, run time in ns, body length), then head, then body. Head is the response's own
+header lines, ready for the wire, each ending in CRLF. Replies come in the order of the requests.
 """
 
 from __future__ import annotations
 
-import mmap
-import os
 import socket
 import struct
 from typing import NamedTuple
 
-REQUEST = struct.Struct("<BII")
-REPLY = struct.Struct("<BBHQII")
-_PROGRESS = struct.Struct("<QQQ")
-_COUNTER = struct.Struct("<Q")
+REQUEST = struct.Struct("<BQII")
+REPLY = struct.Struct("<BBHIQQQ")
 
 READ_SIZE = 256 * 1024
 
@@ -30,6 +27,11 @@ class Kind:
     START = 3  # head of a streamed answer, followed by CHUNK frames and one END
     CHUNK = 4
     END = 5
+    SKIPPED = 6  # the request was taken back before it was begun
+
+
+class LinkLost(BaseException):
+    """The other end of a worker's link is gone, or the script has closed this one. No error of a request."""
 
 
 class Flag:
@@ -41,7 +43,7 @@ class Flag:
 
 
 class Reply(NamedTuple):
-    """One reply frame; ``nanoseconds`` is the time spent in run()."""
+    """One reply frame; ``nanoseconds`` is the time spent in run(), ``number`` the request's, once it is on its way."""
 
     kind: int
     flags: int
@@ -49,15 +51,12 @@ class Reply(NamedTuple):
     nanoseconds: int
     head: bytes
     body: bytes
+    number: int = 0
 
-    def encode(self) -> bytes:
-        return b"".join(
-            (
-                REPLY.pack(self.kind, self.flags, self.status, self.nanoseconds, len(self.head), len(self.body)),
-                self.head,
-                self.body,
-            )
-        )
+    def encode(self, number: int) -> bytes:
+        """The frame, as the reply to request `number`."""
+        kind, flags, status, nanoseconds, head, body, _ = self
+        return b"".join((REPLY.pack(kind, flags, status, len(head), number, nanoseconds, len(body)), head, body))
 
 
 class ReplyReader:
@@ -78,20 +77,22 @@ class ReplyReader:
         replies = []
         position, end = 0, len(source)
         while end - position >= REPLY.size:
-            kind, flags, status, nanoseconds, head_size, body_size = REPLY.unpack_from(source, position)
+            kind, flags, status, head_size, number, nanoseconds, body_size = REPLY.unpack_from(source, position)
             head_at = position + REPLY.size
             body_at = head_at + head_size
             if end - body_at < body_size:
                 self._needed = REPLY.size + head_size + body_size
                 break
             position = body_at + body_size
-            replies.append(
-                Reply(kind, flags, status, nanoseconds, bytes(source[head_at:body_at]), bytes(source[body_at:position]))
-            )
+            head, body = bytes(source[head_at:body_at]), bytes(source[body_at:position])
+            replies.append(Reply(kind, flags, status, nanoseconds, head, body, number))
         else:
             self._needed = REPLY.size
-        if position or not self._rest:
-            self._rest = bytearray(source[position:])
+        if position < end:
+            if position or not self._rest:
+                self._rest = bytearray(source[position:])
+        elif self._rest:
+            self._rest = bytearray()
         return replies
 
 
@@ -102,6 +103,8 @@ class RequestReader:
         self._link = link
         self._buffer = bytearray(READ_SIZE)
         self._start = self._end = 0
+        self._meta_size = self._body_size = 0
+        self.number = 0  # of the frame
         self.more = False  # the next frame belongs to the same batch
 
     def ahead(self) -> tuple[int, int]:
@@ -111,29 +114,38 @@ class RequestReader:
             body_at = position + REQUEST.size
             if body_at > self._end:
                 return count, largest
-            _, meta_size, body_size = REQUEST.unpack_from(self._buffer, position)
+            _, _, meta_size, body_size = REQUEST.unpack_from(self._buffer, position)
             position = body_at + meta_size + body_size
             if position > self._end:
                 return count, largest
             largest = max(largest, meta_size + body_size)
         return 2, largest
 
-    def read(self) -> tuple[bytes, memoryview] | None:
-        """The next frame's meta and body, or None at the end of the stream. The body is valid until the next call."""
+    def wait(self) -> bool:
+        """Wait for the next frame's beginning, which has its number; False at the end of the stream.
+
+        read() must follow. The rest may be large, and be too much for the worker: it should be known whose it is.
+        """
         if not self._fill(REQUEST.size):
-            return None
-        more, meta_size, body_size = REQUEST.unpack_from(self._buffer, self._start)
-        size = REQUEST.size + meta_size + body_size
+            return False
+        more, self.number, self._meta_size, self._body_size = REQUEST.unpack_from(self._buffer, self._start)
+        self.more = more == 1
+        return True
+
+    def read(self) -> tuple[bytes, memoryview] | None:
+        """The frame's meta and body, or None at the end of the stream. The body is valid until the next call."""
+        size = REQUEST.size + self._meta_size + self._body_size
         if not self._fill(size):
             return None
         meta_at = self._start + REQUEST.size
-        body_at = meta_at + meta_size
+        body_at = meta_at + self._meta_size
         self._start += size
-        self.more = more == 1
         return bytes(self._buffer[meta_at:body_at]), memoryview(self._buffer)[body_at : self._start]
 
     def _fill(self, size: int) -> bool:
         """Have `size` bytes at the start of the buffer; False at the end of the stream."""
+        if self._end - self._start >= size:
+            return True
         if self._start == self._end:
             self._start = self._end = 0
             if len(self._buffer) > READ_SIZE and size <= READ_SIZE:
@@ -146,45 +158,11 @@ class RequestReader:
             self._start, self._end = 0, len(rest)
         view = memoryview(self._buffer)
         while self._end - self._start < size:
-            count = self._link.recv_into(view[self._end :])
+            try:
+                count = self._link.recv_into(view[self._end :])
+            except OSError as failure:
+                raise LinkLost from failure
             if not count:
                 return False
             self._end += count
         return True
-
-
-class Progress:
-    """Counters that a worker and the front share, so that a death is blamed on the request that was running.
-
-    ``started`` and ``finished`` count requests; ``cancelled`` is the number of the newest whose caller has gone.
-    """
-
-    SIZE = mmap.PAGESIZE
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self._memory = mmap.mmap(fd, self.SIZE)
-
-    @classmethod
-    def create(cls) -> Progress:
-        fd = os.memfd_create("progress")
-        os.ftruncate(fd, cls.SIZE)
-        return cls(fd)
-
-    def start(self, number: int) -> None:
-        _COUNTER.pack_into(self._memory, 0, number)
-
-    def finish(self, number: int) -> None:
-        _COUNTER.pack_into(self._memory, 8, number)
-
-    def cancel(self, number: int) -> None:
-        _COUNTER.pack_into(self._memory, 16, number)
-
-    def read(self) -> tuple[int, int, int]:
-        """(started, finished, cancelled)."""
-        started, finished, cancelled = _PROGRESS.unpack_from(self._memory, 0)
-        return started, finished, cancelled
-
-    def close(self) -> None:
-        self._memory.close()
-        os.close(self.fd)

@@ -1,19 +1,23 @@
-"""The front's end of one worker: requests out, replies in, and the watch on the time that run() takes."""
+"""The front's end of one worker: requests out, replies in."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import os
 import signal
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from .flow import Flow
 from .frames import REQUEST, Kind, Reply, ReplyReader
+from .job import Job
+from .life import Life
 from .logs import LOGGER
 from .metrics import Failure
 from .processes import WorkerProcess
+from .progress import Held
+from .watch import Watch
 
 if TYPE_CHECKING:
     from .pool import Pool
@@ -22,24 +26,9 @@ logger = logging.getLogger(LOGGER)
 
 # A worker is sent as many requests ahead as it may answer in this time.
 _WINDOW_NS = 2_000_000
-_MAX_WINDOW = 16
-_MAX_ATTEMPTS = 2
+MAX_WINDOW = 16
+_COPIED = 12 * 1024  # bytes a request: smaller ones are sent as one piece, larger ones are not copied
 _LAST_WORDS_S = 0.05
-
-
-class Job(Protocol):
-    """A request on its way through a worker. `attempts` counts the workers that it was given to."""
-
-    meta: bytes
-    body: bytes
-    attempts: int
-    gone: bool  # the caller has left
-    streaming: bool  # START was received
-    alone: bool  # not to be batched, nor to be sent behind others: it was in a batch that a worker did not survive
-    failure: str | None  # why it failed, where that is known before the reply
-
-    def receive(self, reply: Reply, link: Link | None) -> None:
-        """Take one reply; `link` can be paused while the caller is slow."""
 
 
 class Link(asyncio.Protocol):
@@ -50,119 +39,214 @@ class Link(asyncio.Protocol):
     def __init__(self, pool: Pool, process: WorkerProcess) -> None:
         self.process = process
         self.in_flight: deque[Job] = deque()
+        self.window = 0  # how many jobs it may have; where it takes batches, 1 stands for a batch
         self.ready = False
         self.announced = False  # was ready once
+        self.batches = False
+        self.stuck = False  # with one job: what was sent behind it is taken back
+        self.since = 0.0  # when the last job was done, or the first one given to an idle worker
         self._pool = pool
         self._reader = ReplyReader()
-        self.batches = False
+        self._flow = Flow(process.progress, pool.flow_limits)
+        self._watch = Watch(self, pool.loop, pool.limit_ms / 1000)
+        self._frames: list[bytes] = []
+        self._size = 0
+        self._sent = 0  # the newest job's number
+        self._revoked = self._delivered = 0  # up to these numbers, what comes late is known already
+        self._skipped: list[Job] = []
+        self._trusted = True
         self._timed_out: Job | None = None  # answered already, yet in flight until the worker is gone
-        self._answered = 0
         self._average_ns = float(_WINDOW_NS)
-        self._since = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self._life: int | None = None
+        self._life = Life(process, pool.loop, self._ended)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
-        self._watch_life()
+        self._life.watch()
 
-    @property
-    def room(self) -> int:
-        """How many more jobs the worker may be sent: a few of a quick run() ahead, none of a slow one."""
-        if not self.ready or (self.in_flight and self.in_flight[-1].alone):
-            return 0
+    # requests
+
+    def take(self, jobs: list[Job]) -> None:
+        """Have the worker get `jobs` with the next flush(); they are one batch where it takes batches."""
+        if not self.in_flight:
+            self.since = self._pool.loop.time()
+            self._watch.begin()
         if self.batches:
-            return 0 if self.in_flight else self._pool.batch_size
-        window = max(1, min(_MAX_WINDOW, int(_WINDOW_NS / self._average_ns)))
-        return window - len(self.in_flight)
+            self._pool.metrics.batch_sizes.observe(len(jobs))
+        more = len(jobs) - 1 if self.batches else 0
+        for index, job in enumerate(jobs):
+            self._sent += 1
+            job.number = self._sent
+            meta, body = job.meta, job.body
+            self._frames.append(REQUEST.pack(index < more, self._sent, len(meta), len(body)))
+            if meta:
+                self._frames.append(meta)
+            self._frames.append(body)
+            self._size += len(body)
+        self.in_flight.extend(jobs)
+        if jobs[-1].alone:
+            self.window = 0
+
+    def flush(self) -> None:
+        """Send what the worker is to get, in one write."""
+        frames, self._frames = self._frames, []
+        size, self._size = self._size, 0
+        if 2 * size > _COPIED * len(frames):
+            self.transport.writelines(frames)
+        else:
+            self.transport.write(b"".join(frames))
+
+    def _set_window(self) -> None:
+        """A few of a quick run() ahead, none of a slow one."""
+        if not self.ready or self.stuck or (self.in_flight and self.in_flight[-1].alone):
+            self.window = 0
+        elif self.batches:
+            self.window = 1
+        else:
+            self.window = max(1, min(MAX_WINDOW, int(_WINDOW_NS / self._average_ns)))
 
     @property
     def ahead(self) -> int:
         """How many jobs were sent ahead of their turn. A batch runs as one."""
         return 0 if self.batches or not self.in_flight else len(self.in_flight) - 1
 
-    def send(self, jobs: list[Job]) -> None:
-        """Give the worker `jobs`, in one write; they are one batch where it takes batches."""
-        if not self.in_flight:
-            self._since = self._pool.loop.time()
-            if self._timer is None:
-                self._watch()
-        self.in_flight.extend(jobs)
-        if self.batches:
-            self._pool.metrics.batch_sizes.observe(len(jobs))
-        parts: list[bytes] = []
-        more = len(jobs) - 1 if self.batches else 0
-        for number, job in enumerate(jobs):
-            job.attempts += 1
-            parts += (REQUEST.pack(number < more, len(job.meta), len(job.body)), job.meta, job.body)
-        self.transport.write(b"".join(parts))
+    def revoke(self, started: int) -> None:
+        """Take back the jobs behind the first, as far as they are not begun when the worker hears of it."""
+        self.stuck = True
+        self._set_window()
+        first = self.in_flight[0].number
+        self._revoked = self._sent
+        self.process.progress.revoke(self._sent, kept=first if first > started else 0)
+
+    def take_back(self, started: int) -> None:
+        """Give to others what was revoked, at the look before this one, and not begun."""
+        taken: list[Job] = []
+        while len(self.in_flight) > 1 and self.in_flight[-1].number > started:
+            taken.append(self.in_flight.pop())
+        self._pool.again(taken[::-1])
+
+    # replies
 
     def data_received(self, data: bytes) -> None:
+        in_flight = self.in_flight
+        before = len(in_flight)
         for reply in self._reader.feed(data):
-            if reply.kind == Kind.READY:
-                self._set_ready(json.loads(reply.head))
-                continue
-            job = self.in_flight[0]
-            if reply.kind in (Kind.RESULT, Kind.END):
-                self.in_flight.popleft()
-                self._answered += 1
-                self._since = self._pool.loop.time()
+            if (
+                reply.kind == Kind.RESULT
+                and in_flight
+                and in_flight[0].number == reply.number
+                and self._flow.job is None
+            ):
                 if reply.nanoseconds:
                     self._average_ns += (reply.nanoseconds - self._average_ns) * 0.2
-            elif job.gone:
-                self.process.progress.cancel(self._answered + 1)
-            job.receive(reply, self)
-        self._pool.schedule()
+                job = in_flight.popleft()
+                job.begun = True
+                job.receive(reply)
+            elif not self._receive_other(reply):
+                self._distrust(reply)
+                break
+        if len(in_flight) < before:
+            self.since = self._pool.loop.time()
+            self.stuck = False
+        self._set_window()
+        skipped, self._skipped = self._skipped, []
+        self._pool.again(skipped)
+
+    def _receive_other(self, reply: Reply) -> bool:
+        """Take a reply that is no whole answer to the first job; False for one that must not be."""
+        kind, number, job = reply.kind, reply.number, self._flow.job
+        if kind == Kind.READY:
+            self._set_ready(json.loads(reply.head))
+            return True
+        if not self.in_flight or number != self.in_flight[0].number:
+            past = not self.in_flight or number < self.in_flight[0].number
+            known = number <= self._delivered or (kind == Kind.SKIPPED and number <= self._revoked)
+            return past and known and kind in (Kind.RESULT, Kind.SKIPPED)
+        if kind == Kind.START and job is None:
+            job = self.in_flight[0]
+            job.begun = True
+            self._flow.begin(job, self._pool.loop.time())
+            job.receive(reply)
+        elif kind == Kind.CHUNK and job is not None:
+            job.receive(reply)
+            self._flow.receive(len(reply.body))
+        elif kind == Kind.END and job is not None:
+            self.in_flight.popleft()
+            self._flow.end()
+            job.receive(reply)
+        elif kind == Kind.SKIPPED and job is None:
+            self._skipped.append(self.in_flight.popleft())
+        else:
+            return False
+        return True
+
+    def _distrust(self, reply: Reply) -> None:
+        """Have the worker replaced: whose answer its next one is, is not known."""
+        logger.error(
+            "The worker with pid %s sent a reply of kind %d to request %d, which waits for none: it is replaced",
+            self.process.pid,
+            reply.kind,
+            reply.number,
+        )
+        self._trusted = self.ready = False
+        self._set_window()
+        self.process.kill()
+        self.transport.abort()
+
+    def deliver_held(self, held: Held) -> None:
+        """Take the replies that a worker holds back, which is stuck or dead. They may come once more."""
+        for reply in ReplyReader().feed(held.data):
+            if not self.in_flight or reply.number > self.in_flight[0].number:
+                return
+            if reply.number == self.in_flight[0].number and self._flow.job is None:
+                self._delivered = reply.number
+                job = self.in_flight.popleft()
+                if reply.kind == Kind.SKIPPED:
+                    self._pool.again([job])
+                else:
+                    job.begun = True
+                    job.receive(reply)
 
     def _set_ready(self, description: dict[str, Any]) -> None:
         self.process.pid = description["pid"]
-        self._watch_life()
-        self.ready = self.announced = True
+        self._life.watch()
+        self.announced = True
+        self.ready = not self._life.over
         self.batches = description["batches"]
+        self._set_window()
         self._pool.link_ready(self, description)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._unwatch_life()
-        self._pool.link_lost(self)
+    # streams
 
-    def _watch_life(self) -> None:
-        self._unwatch_life()
-        try:
-            self._life = self.process.open_life()
-        except ProcessLookupError:
-            self._ended()
-        if self._life is not None:
-            self._pool.loop.add_reader(self._life, self._ended)
+    def look_at_stream(self) -> None:
+        job = self._flow.job
+        if job is not None and not job.finished:
+            self._flow.look(job, self._pool.loop.time(), self._pool.unread)
+            if self._flow.too_slow:
+                self._break_off(job, self._flow.too_slow)
 
-    def _unwatch_life(self) -> None:
-        if self._life is not None:
-            self._pool.loop.remove_reader(self._life)
-            os.close(self._life)
-            self._life = None
+    def _break_off(self, job: Job, reason: str) -> None:
+        """End a stream for its caller, and have the worker end it."""
+        logger.warning("A streamed answer is broken off: %s", reason)
+        self.process.progress.cancel(job.number)
+        self._pool.fail(job, Failure.STREAM_BROKEN)
+        self.since = self._pool.loop.time()
 
-    def _ended(self) -> None:
-        """The process has ended: so does the link, once the worker's last words are read."""
-        self._unwatch_life()
-        self._pool.loop.call_later(_LAST_WORDS_S, self.transport.abort)
+    # time, and the worker's end
 
-    def _watch(self) -> None:
-        self._timer = self._pool.loop.call_at(self._since + self._pool.limit_ms / 1000, self._check_time)
-
-    def _check_time(self) -> None:
-        self._timer = None
-        if not self.in_flight:
-            return
-        if self._pool.loop.time() < self._since + self._pool.limit_ms / 1000:
-            self._watch()
-            return
+    def out_of_time(self) -> None:
+        """A job has taken as long as it may."""
         limit = self._pool.limit_ms
+        job = self._flow.job
+        if job is not None and not job.finished and self._flow.waits:
+            self._break_off(job, f"its caller has not taken it after {limit} ms (SCORING_TIMEOUT_MS)")
+            return
         logger.error("Scoring timeout after %d ms: the worker with pid %s is replaced", limit, self.process.pid)
         self.ready = False
-        running = self._running() or [self.in_flight[0]]
+        self._set_window()
+        running = self._running()
         if len(running) == 1:
             self._timed_out = running[0]
+            running[0].begun = True
             self._pool.fail(running[0], Failure.TIMEOUT, f"Scoring timeout after {limit} ms")
         # faulthandler writes the worker's stacks on SIGABRT; SIGKILL follows, should it be beyond that.
         self.process.kill(signal.SIGABRT)
@@ -172,27 +256,50 @@ class Link(asyncio.Protocol):
         if not self.transport.is_closing():
             self.process.kill()
 
-    def leftovers(self) -> tuple[list[Job], list[Job]]:
-        """After the worker's death, (jobs that it was running or has broken off, jobs to be given to another).
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._pool.link_lost(self)
 
-        Of a batch no job is known to be the cause: all are given to another, each alone.
+    def close(self) -> None:
+        self.ready = False
+        self._set_window()
+        self._watch.stop()
+        self._life.stop()
+
+    def _ended(self) -> None:
+        """The process has ended: so does the link, once the worker's last words are read."""
+        self.ready = False
+        self._set_window()
+        self._pool.loop.call_later(_LAST_WORDS_S, self.transport.abort)
+
+    def leftovers(self) -> tuple[list[Job], list[Job]]:
+        """Once the worker's process is no more: (jobs that it had begun, jobs to be given to another).
+
+        What it has begun does not run again, even where its reply was lost. Only of a batch no job is known to be the
+        cause: all are given to another, each alone.
         """
+        progress = self.process.progress
+        if self._trusted:
+            self.deliver_held(progress.held())
         running = self._running()
         failed: list[Job] = []
         again: list[Job] = []
         for job in self.in_flight:
             if job is self._timed_out:
                 continue
-            if job in running and len(running) > 1 and not job.streaming:
+            if len(running) > 1 and job in running and not job.streaming:
                 job.alone = True
                 again.append(job)
+            elif job.number <= progress.started:
+                job.begun = True
+                failed.append(job)
             else:
-                ended = job in running or job.streaming or job.attempts >= _MAX_ATTEMPTS
-                (failed if ended else again).append(job)
+                again.append(job)
+        self.in_flight.clear()
         return failed, again
 
     def _running(self) -> list[Job]:
         """The jobs that the worker has begun and not finished: one, or those of a batch."""
-        started, finished, _ = self.process.progress.read()
-        numbered = enumerate(self.in_flight, self._answered + 1)
-        return [job for number, job in numbered if finished < number <= started]
+        started, finished = self.process.progress.started, self.process.progress.finished
+        if not self.batches:
+            finished = max(finished, started - 1)
+        return [job for job in self.in_flight if finished < job.number <= started]

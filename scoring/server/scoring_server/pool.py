@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from . import results
+from .flow import FlowLimits
 from .frames import Flag, Kind, Reply
-from .link import Job, Link
+from .gathering import Gathering
+from .job import Job
+from .link import MAX_WINDOW, Link
 from .logs import LOGGER
 from .metrics import Failure, Metrics
 from .processes import Launcher, WorkerProcess
@@ -37,12 +40,18 @@ class Pool:
         self.failed: asyncio.Future[int] = self.loop.create_future()  # the status to exit with
         self.first_ready = asyncio.Event()
         self.on_ready: Callable[[dict[str, Any]], None] = lambda _description: None
-        self.batch_size = settings.batch_size
-        self._batch_delay_s = settings.batch_delay_ms / 1000
-        self._expected = 0.0  # how many come together, as seen lately
-        self._gathering: asyncio.TimerHandle | None = None
-        self._gathered = False  # the time for more is up
+        self.unread: Callable[[], int] = lambda: 0  # bytes of answers that callers have not taken
+        self.flow_limits = FlowLimits(
+            settings.stream_buffer_bytes,
+            settings.max_buffered_bytes // 2,
+            settings.stream_rate,
+            settings.read_timeout_s,
+        )
+        self._batch_size = settings.batch_size
+        self._gathering = Gathering(self.loop, settings.batch_size, settings.batch_delay_ms / 1000, self._hand_out)
         self._max_queue = settings.max_queue
+        # Up to here there is room whatever was sent ahead.
+        self._safe_queue = settings.max_queue - settings.worker_count * MAX_WINDOW
         self._launcher = launcher
         self._processes = processes
         self._scheduled = False
@@ -87,12 +96,20 @@ class Pool:
 
     def submit(self, job: Job) -> bool:
         """Queue `job`; False where too many wait, be it here or, sent ahead, at a worker."""
-        idle = sum(not link.in_flight and link.ready for link in self.links)
-        if self.waiting >= self._max_queue + idle:
-            return False
+        if len(self.queue) >= self._safe_queue:
+            idle = sum(not link.in_flight and link.ready for link in self.links)
+            if self.waiting >= self._max_queue + idle:
+                return False
         self.queue.append(job)
         self.schedule()
         return True
+
+    def again(self, jobs: list[Job]) -> None:
+        """Put `jobs`, which no worker has begun, before all that came later; and hand out what can be."""
+        if jobs:
+            self.queue.extendleft(reversed(jobs))
+        if self.queue:
+            self.schedule()
 
     def schedule(self) -> None:
         """Hand out jobs when this turn of the event loop ends, so that what it read goes out together."""
@@ -103,60 +120,58 @@ class Pool:
     def _hand_out(self) -> None:
         self._scheduled = False
         queue = self.queue
+        given: list[Link] = []
         while queue:
-            # The least busy worker first, one job at a time unless it is the only one.
-            link = min(self.links, key=lambda link: (-(link.room > 0), len(link.in_flight)), default=None)
-            if link is None or link.room <= 0:
-                return
-            if queue[0].alone and link.in_flight:
-                return
-            share = link.room if len(self.links) == 1 else 1
+            link = self._freest()
+            if link is None or (queue[0].alone and link.in_flight):
+                break
+            # One job at a time, unless there is but one worker.
+            share = link.window - len(link.in_flight) if len(self.links) == 1 else 1
             if link.batches:
-                if not queue[0].alone and self._waits_for_more():
-                    return
-                share = self._batch_share(link)
-            jobs: list[Job] = []
-            size = 0
-            while queue and len(jobs) < share and size < _MAX_BATCH_BYTES:
-                if queue[0].alone and jobs:
+                if not queue[0].alone and self._gathering.waits(len(queue)):
                     break
-                job = queue.popleft()
-                if job.gone:
-                    job.receive(_CLOSED, None)
-                    continue
-                jobs.append(job)
-                size += len(job.body)
-                if job.alone:
-                    break
+                share = self._batch_share()
+            jobs = self._next_jobs(share)
             if jobs:
-                link.send(jobs)
+                link.take(jobs)
+                if link not in given:
+                    given.append(link)
+        for link in given:
+            link.flush()
 
-    def _waits_for_more(self) -> bool:
-        """Whether a batch should wait, for a bounded time, for as many requests as came together lately.
+    def _freest(self) -> Link | None:
+        """Of the workers that have room, the one with the fewest jobs."""
+        found, fewest = None, MAX_WINDOW
+        for link in self.links:
+            count = len(link.in_flight)
+            if count < link.window and count < fewest:
+                found, fewest = link, count
+                if not count:
+                    break
+        return found
 
-        A lone request never waits.
-        """
-        count = len(self.queue)
-        if 1 < count < min(self._expected, self.batch_size) and self._batch_delay_s and not self._gathered:
-            if self._gathering is None:
-                self._gathering = self.loop.call_later(self._batch_delay_s, self._end_gathering)
-            return True
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        self._gathered = False
-        self._expected = max(count, self._expected * 0.75)
-        return False
+    def _next_jobs(self, share: int) -> list[Job]:
+        """The next jobs of the queue that may go together, `share` at most."""
+        queue = self.queue
+        jobs: list[Job] = []
+        size = 0
+        while queue and len(jobs) < share and size < _MAX_BATCH_BYTES:
+            if queue[0].alone and jobs:
+                break
+            job = queue.popleft()
+            if job.gone:
+                job.receive(_CLOSED)
+                continue
+            jobs.append(job)
+            size += len(job.body)
+            if job.alone:
+                break
+        return jobs
 
-    def _end_gathering(self) -> None:
-        self._gathering = None
-        self._gathered = True
-        self._hand_out()
-
-    def _batch_share(self, link: Link) -> int:
-        """How many of the queue make the batch for `link`: an equal part for each worker that is free."""
-        free = sum(each.room > 0 for each in self.links)
-        return min(link.room, -(-len(self.queue) // free))
+    def _batch_share(self) -> int:
+        """How many of the queue make a batch: an equal part for each worker that is free."""
+        free = sum(len(each.in_flight) < each.window for each in self.links)
+        return min(self._batch_size, -(-len(self.queue) // free))
 
     def link_ready(self, link: Link, description: dict[str, Any]) -> None:
         self._delay = 0.1
@@ -165,23 +180,28 @@ class Pool:
         self.first_ready.set()
 
     def link_lost(self, link: Link) -> None:
-        """A worker is gone: fail what it was running, give the rest to others, start another."""
-        self.links.remove(link)
-        self._lost.set()
-        link.ready = False
+        """A worker is gone: replace it."""
+        link.close()
+        task = self.loop.create_task(self._replace(link))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _share_out(self, link: Link) -> None:
+        """Fail what a worker that is no more was running, give the rest to others."""
         failed, again = link.leftovers()
         if self._stopping:
             failed, again = failed + again, []
         for job in failed:
             self.fail(job, Failure.WORKER_LOST)
-        self.queue.extendleft(reversed(again))
-        self.schedule()
-        task = self.loop.create_task(self._replace(link))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.again(again)
 
     async def _replace(self, link: Link) -> None:
-        status = await link.process.wait()
+        # A script can close its link and live on: what it has begun is known for sure when it does no more.
+        status = await link.process.end(patience=0.0 if link.in_flight else 1.0)
+        self._share_out(link)
+        link.process.progress.close()
+        self.links.remove(link)
+        self._lost.set()
         if self._stopping:
             return
         if status is None and not link.announced:
@@ -216,7 +236,7 @@ class Pool:
             reply = results.error(503, STOPPING)
         else:
             reply = results.error(500, message, run_failed=True)
-        job.receive(reply, None)
+        job.receive(reply)
 
     async def stop(self, patience: float) -> None:
         """End the workers, by force after `patience` seconds. What is queued or in flight fails."""
@@ -227,7 +247,8 @@ class Pool:
         for link in self.links:
             if link.in_flight or not link.ready:
                 link.process.kill()
-            link.transport.write_eof()  # an idle worker ends by itself
+            if not link.transport.is_closing():
+                link.transport.write_eof()  # an idle worker ends by itself
         timer = self.loop.call_later(patience, self._kill_all)
         while self.links:
             self._lost.clear()

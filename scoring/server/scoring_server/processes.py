@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 
 from . import threads
-from .frames import Progress
+from .progress import Progress
 from .settings import Settings
 
 _SEND_BUFFER = 1024 * 1024
@@ -54,16 +56,18 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
-    async def wait(self, patience: float = 1.0) -> int | None:
+    async def end(self, patience: float) -> int | None:
         """Make sure that the process is gone, by force after `patience` seconds.
 
         Gives its exit status, 128 + signal number where a signal ended it; None for a template's child.
         """
         import asyncio  # late, so that the first worker starts before it is loaded
 
-        self.progress.close()
-        if self.pid is None or not self._is_child:
+        if self.pid is None:
+            return None
+        if not self._is_child:
             self.kill()
+            await asyncio.to_thread(_await_end_of_other, self.pid)
             return None
         ending = asyncio.ensure_future(asyncio.to_thread(_await_end, self.pid))
         done, _ = await asyncio.wait([ending], timeout=patience)
@@ -157,6 +161,23 @@ def _kill(pid: int, number: signal.Signals) -> None:
 def _await_end(pid: int) -> None:
     with contextlib.suppress(ChildProcessError):  # reaped by another who waited
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def _await_end_of_other(pid: int) -> None:
+    """Wait for a process that is no child of this one, and that has been killed."""
+    with contextlib.suppress(ProcessLookupError):
+        try:
+            life = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        except OSError:  # the kernel has no such thing
+            while True:
+                os.kill(pid, 0)
+                time.sleep(0.01)
+        poll = select.poll()
+        poll.register(life, select.POLLIN)
+        poll.poll()
+        os.close(life)
 
 
 def _reap(pid: int) -> int:

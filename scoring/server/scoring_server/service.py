@@ -93,6 +93,7 @@ class Service:
         self._labels = {path: path.removeprefix(prefix) or "/" for path in self._routes}
         self._labels.update(dict.fromkeys(self._ui.routes, "/ui"))
         pool.on_ready = self._describe
+        pool.unread = lambda: sum(connection.unread for connection in self.connections)
 
     def _describe(self, description: dict[str, Any]) -> None:
         self._style = description["style"]
@@ -200,7 +201,7 @@ class Service:
         if not scraped and not self._is_health_check(exchange):
             ids = exchange.ids if self._marks else NO_IDS
             self._access_log.write(exchange.method, exchange.target, status, seconds * 1000, size, ids, failure)
-        if self._request_log is not None and exchange.attempts and self._request_log.chosen():
+        if self._request_log is not None and exchange.begun and self._request_log.chosen():
             self._request_log.offer(
                 self._record(exchange, status, seconds), exchange.body, exchange.answer, exchange.sent
             )

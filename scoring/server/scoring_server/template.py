@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
 import sys
 
 from . import swagger, warmup
-from .frames import Progress
+from .progress import Progress
 from .settings import Settings
 from .worker import Worker, prepare, start_process
 
@@ -35,9 +34,7 @@ def main() -> None:
             worker = Worker(socket.socket(fileno=fds[0]), Progress(fds[1]), script, settings)
             # Not before the fork: threads that a library starts at its first use would be missing in the workers.
             warmup.warm_up(settings, script, worker.rehearse)
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                worker.announce(documents)
-                worker.serve()
+            worker.serve(documents)
             return
         for fd in fds:
             os.close(fd)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,6 +221,40 @@ def later(server: Server, value: object) -> Future[Answer]:
     pool.shutdown(wait=False)
     assert server.log.wait_for("run with", before + 1)
     return future
+
+
+class Together:
+    """Connections whose requests reach the server in one turn of its event loop, in their order."""
+
+    def __init__(self, server: Server, count: int) -> None:
+        self._server = server
+        # One more than are used: the one that was served last may come first again.
+        connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=60) for _ in range(count + 1)]
+        self._connections = connections
+        self._threads = ThreadPoolExecutor(count)
+        for connection in connections:  # have it accepted
+            connection.request("GET", "/")
+            connection.getresponse().read()
+
+    def post(self, values: Sequence[Any]) -> list[Future[Answer]]:
+        """POST each of `values` as JSON."""
+        used = self._connections[: len(values)]
+        self._server.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._server.process.pid, os.WSTOPPED)
+        try:
+            for connection, value in zip(used, values, strict=True):
+                connection.request("POST", "/score", json.dumps(value))
+        finally:
+            self._server.process.send_signal(signal.SIGCONT)
+        return [self._threads.submit(lambda each: read_answer(each.getresponse()), each) for each in used]
+
+    def __enter__(self) -> Together:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._threads.shutdown()
+        for connection in self._connections:
+            connection.close()
 
 
 def wait_for_queue(server: Server, count: int) -> None:

@@ -4,7 +4,7 @@ import socket
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scoring_server.frames import REQUEST, Kind, Progress, Reply, ReplyReader, RequestReader
+from scoring_server.frames import REQUEST, Kind, Reply, ReplyReader, RequestReader
 
 REPLIES = st.builds(
     Reply,
@@ -14,12 +14,13 @@ REPLIES = st.builds(
     st.integers(0, 2**64 - 1),
     st.binary(max_size=40),
     st.binary(max_size=400),
+    st.integers(0, 2**64 - 1),
 )
 
 
 @given(st.lists(REPLIES, max_size=6), st.lists(st.integers(1, 60), min_size=1, max_size=8))
 def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> None:
-    stream = b"".join(reply.encode() for reply in replies)
+    stream = b"".join(reply.encode(reply.number) for reply in replies)
     reader = ReplyReader()
     found: list[Reply] = []
     position = turn = 0
@@ -30,8 +31,8 @@ def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> 
     assert found == replies
 
 
-def frame(meta: bytes, body: bytes, more: bool = False) -> bytes:
-    return REQUEST.pack(more, len(meta), len(body)) + meta + body
+def frame(meta: bytes, body: bytes, more: bool = False, number: int = 0) -> bytes:
+    return REQUEST.pack(more, number, len(meta), len(body)) + meta + body
 
 
 def test_requests_are_read_in_order_and_large_ones_whole() -> None:
@@ -42,18 +43,20 @@ def test_requests_are_read_in_order_and_large_ones_whole() -> None:
     frames = [(b"", b"one"), (b"meta", large), (b"", b""), (b"m", b"x" * 300_000), (b"", b"last")]
 
     def send() -> None:
-        mine.sendall(b"".join(frame(*pair) for pair in frames))
+        mine.sendall(b"".join(frame(*pair, number=number) for number, pair in enumerate(frames, 1)))
         mine.close()
 
     sender = threading.Thread(target=send)
     sender.start()
     with theirs:
         reader = RequestReader(theirs)
-        for meta, body in frames:
+        for number, (meta, body) in enumerate(frames, 1):
+            assert reader.wait()
+            assert reader.number == number
             found = reader.read()
             assert found is not None
             assert (found[0], bytes(found[1])) == (meta, body)
-        assert reader.read() is None
+        assert not reader.wait()
     sender.join()
 
 
@@ -65,15 +68,16 @@ def test_ahead_tells_of_the_next_two_frames() -> None:
         mine.sendall(frame(b"", b"a") + frame(b"m", b"b" * 9, True) + frame(b"", b"cc") + frame(b"", b"d" * 5)[:-1])
         expected = [((2, 10), False), ((1, 2), True), ((0, 0), False)]
         for ahead, more in expected:
+            assert reader.wait()
             assert reader.read() is not None
             assert (reader.ahead(), reader.more) == (ahead, more)
 
 
-def test_progress_is_shared() -> None:
-    ours = Progress.create()
-    theirs = Progress(ours.fd)
-    theirs.start(7)
-    theirs.finish(6)
-    ours.cancel(7)
-    assert ours.read() == theirs.read() == (7, 6, 7)
-    ours.close()
+def test_a_frame_that_breaks_off_is_the_end() -> None:
+    mine, theirs = socket.socketpair()
+    with theirs:
+        mine.sendall(frame(b"", b"abc")[:-1])
+        mine.close()
+        reader = RequestReader(theirs)
+        assert reader.wait()
+        assert reader.read() is None

@@ -1,0 +1,171 @@
+"""From a request's frame to the reply: by run(), or by run_batch() for several."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from . import batches, logs, results, tracing
+from .frames import Flag, Kind, LinkLost, Reply
+from .inputs import InputError, RequestMeta, wsgi_environ
+from .outbox import Outbox
+from .script import Script, Style
+
+logger = logging.getLogger(logs.LOGGER)
+
+
+class Batched(NamedTuple):
+    """A request of a batch: the text that run_batch() gets, or the reply where the request has no such text."""
+
+    number: int
+    ids: tracing.Ids
+    text: str
+    reply: Reply | None
+
+
+class Answers:
+    """Answers requests with one script. Streams go to the outbox; without one, they are made whole."""
+
+    def __init__(self, script: Script, outbox: Outbox | None, *, nan_as_null: bool) -> None:
+        self._script = script
+        self._outbox = outbox
+        self._nan_as_null = nan_as_null
+        self._number = 0
+        self._flask_app: Any = None
+
+    def answer(self, number: int, meta: bytes, body: memoryview) -> Reply | None:
+        """The reply to a request, or None where it has been sent already, as a stream. Raises nothing but LinkLost."""
+        self._number = number
+        ids, meta = tracing.unpack(meta)
+        tracing.enter(ids)
+        try:
+            if self._script.style is Style.RAW:
+                return self._answer_raw(meta, body)
+            return self._run(self._script.arguments(meta, body))
+        except InputError as failure:
+            return results.error(failure.status, failure.message)
+        except LinkLost:
+            raise
+        except BaseException:
+            return _unanswerable()
+
+    def batched(self, number: int, meta: bytes, body: memoryview) -> Batched:
+        """A request of a batch: its input, or the answer where it has none."""
+        ids, meta = tracing.unpack(meta)
+        try:
+            return Batched(number, ids, self._script.batch_input(meta, body), None)
+        except InputError as failure:
+            return Batched(number, ids, "", results.error(failure.status, failure.message))
+
+    def answer_batch(
+        self, run_batch: Callable[[list[str]], Any], batch: list[Batched]
+    ) -> Iterator[tuple[int, Reply | None]]:
+        """The number and the reply of each request, or None for a reply that has been sent already, as a stream."""
+        asked = [request for request in batch if request.reply is None]
+        tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
+        inputs = [request.text for request in asked]
+        found = iter(
+            batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
+        )
+        for request in batch:
+            self._number = request.number
+            tracing.enter(request.ids)
+            yield request.number, request.reply or self._reply_to(next(found))
+
+    def _reply_to(self, outcome: batches.Outcome) -> Reply | None:
+        if outcome.error is not None:
+            logger.error("Encountered Exception", exc_info=outcome.error)
+            return results.error(500, results.RUN_FAILED, run_failed=True)
+        try:
+            return self._reply(outcome.value, outcome.nanoseconds)
+        except LinkLost:
+            raise
+        except BaseException:
+            return _unanswerable()
+
+    def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
+        request = RequestMeta.decode(meta)
+        environ = wsgi_environ(request, body)
+        flask = sys.modules.get("flask")
+        if flask is None:
+            from .aml import AMLRequest
+
+            return self._run(self._script.raw_arguments(AMLRequest(environ), request))
+        # The script uses Flask: give it Flask's own request, and the context that its helpers want.
+        if self._flask_app is None:
+            self._flask_app = flask.Flask(__name__)
+        with self._flask_app.request_context(environ) as context:
+            return self._run(self._script.raw_arguments(context.request, request))
+
+    def _run(self, arguments: dict[str, Any]) -> Reply | None:
+        started = time.perf_counter_ns()
+        try:
+            result = self._script.run(**arguments)
+        except BaseException:  # SystemExit and KeyboardInterrupt of a script are errors of one request
+            logger.exception("Encountered Exception")
+            return results.error(500, results.RUN_FAILED, run_failed=True)
+        return self._reply(result, time.perf_counter_ns() - started)
+
+    def _reply(self, result: Any, spent: int) -> Reply | None:
+        """The reply for what run() returned after `spent` ns, or None where it has been sent already, as a stream."""
+        response = results.as_response(result)
+        if response is not None:
+            return self._respond(response, spent)
+        if result is None:
+            body = b"{}"
+        else:
+            try:
+                body = results.encode(result, nan_as_null=self._nan_as_null)
+            except results.NanError as failure:
+                logger.error("%s", failure)
+                return results.error(500, str(failure), run_failed=True)
+        return Reply(Kind.RESULT, Flag.TIMED, 200, spent, results.JSON_HEAD, body)
+
+    def _respond(self, response: Any, spent: int) -> Reply | None:
+        """Answer with the response object that run() returned: whole, or as a stream of its chunks."""
+        outbox = self._outbox
+        try:
+            status, flags, head = results.response_head(response)
+            if outbox is None:
+                response.direct_passthrough = False  # or get_data() would not collect the chunks
+            streams = outbox is not None and (response.is_streamed or response.direct_passthrough)
+            body = b"" if streams else response.get_data()
+        except BaseException:
+            _close(response)
+            raise
+        reply = Reply(Kind.START if streams else Kind.RESULT, flags | Flag.TIMED, status, spent, head, body)
+        if outbox is not None and streams:
+            self._stream(response, reply, outbox)
+            return None
+        _close(response)
+        return reply
+
+    def _stream(self, response: Any, start: Reply, outbox: Outbox) -> None:
+        """Send the response as a stream. Once it has begun there is no other answer, whatever the script raises."""
+        number, flags = self._number, 0
+        outbox.send(start.encode(number))
+        try:
+            outbox.stream(number, results.stream(response))
+        except LinkLost:
+            raise
+        except BaseException:
+            logger.exception("The response stream of run() broke off")
+            flags = Flag.ABORTED
+        _close(response)  # belongs to the request, and to its time
+        outbox.send(Reply(Kind.END, flags, 0, 0, b"", b"").encode(number))
+
+
+def _unanswerable() -> Reply:
+    logger.exception("The request could not be answered")
+    return results.error(500, results.INTERNAL_ERROR)
+
+
+def _close(response: Any) -> None:
+    """Close a response. What that raises changes no answer."""
+    try:
+        response.close()
+    except BaseException:
+        logger.exception("The response of run() could not be closed")

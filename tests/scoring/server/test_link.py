@@ -1,0 +1,379 @@
+"""The front's side of its links, with workers that are played by the tests: who gets which reply, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+from scoring_server.frames import REQUEST, Flag, Kind, Reply
+from scoring_server.metrics import Failure, Metrics
+from scoring_server.pool import Pool
+from scoring_server.processes import WorkerProcess
+from scoring_server.progress import Progress
+from scoring_server.settings import Settings
+
+QUICK_NS = 1000
+
+
+class Request:
+    """A job that keeps what it gets."""
+
+    meta = b""
+    alone = streaming = begun = gone = False
+    number = unread = 0
+    failure: str | None = None
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.replies: list[Reply] = []
+        self.done = asyncio.Event()
+
+    @property
+    def finished(self) -> bool:
+        return self.done.is_set()
+
+    def receive(self, reply: Reply) -> None:
+        if self.finished:
+            return
+        self.replies.append(reply)
+        self.streaming |= reply.kind == Kind.START
+        if reply.kind in (Kind.RESULT, Kind.END):
+            self.done.set()
+
+    async def answer(self) -> Reply:
+        await asyncio.wait_for(self.done.wait(), 10)
+        return self.replies[-1]
+
+    async def assert_echoed(self) -> None:
+        assert (await self.answer()).body == self.body
+        assert len(self.replies) == 1
+
+
+class Played:
+    """A worker's end of a link, and a process that can be killed in its stead."""
+
+    def __init__(self) -> None:
+        ours, self.link = socket.socketpair()
+        self.link.setblocking(False)
+        progress = Progress.create()
+        self.progress = Progress(os.dup(progress.fd))
+        self.pid = os.posix_spawn("/bin/sleep", ["sleep", "600"], {}, setsid=True)
+        self.process = WorkerProcess(ours, progress, self.pid, is_child=True)
+        self._data = b""
+
+    def send(self, *replies: Reply) -> None:
+        self.link.sendall(b"".join(reply.encode(reply.number) for reply in replies))
+
+    def ready(self) -> None:
+        head = b'{"pid": %d, "style": "plain", "needs_meta": false, "batches": false, "swagger": {}}' % self.pid
+        self.send(Reply(Kind.READY, 0, 0, 0, head, b""))
+
+    async def requests(self, count: int) -> list[tuple[int, bytes]]:
+        """The numbers and bodies of the next requests that come."""
+        found = []
+        while len(found) < count:
+            if len(self._data) >= REQUEST.size:
+                _, number, _, size = REQUEST.unpack_from(self._data)
+                if len(self._data) >= REQUEST.size + size:
+                    found.append((number, self._data[REQUEST.size : REQUEST.size + size]))
+                    self._data = self._data[REQUEST.size + size :]
+                    continue
+            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.link, 65536), 10)
+            assert data, "the front has closed the link"
+            self._data += data
+        return found
+
+    def close(self) -> None:
+        self.link.close()
+        self.progress.close()
+
+
+class Launcher:
+    """Starts played workers."""
+
+    def __init__(self) -> None:
+        self.started: list[Played] = []
+        self.changed = asyncio.Event()
+
+    def start(self) -> WorkerProcess:
+        self.started.append(Played())
+        self.changed.set()
+        return self.started[-1].process
+
+    async def get(self, index: int) -> Played:
+        while len(self.started) <= index:
+            self.changed.clear()
+            await asyncio.wait_for(self.changed.wait(), 10)
+        return self.started[index]
+
+    async def template_status(self) -> int | None:
+        return None
+
+    def close(self) -> None: ...
+
+
+def result(number: int, body: bytes = b"") -> Reply:
+    return Reply(Kind.RESULT, Flag.TIMED, 200, QUICK_NS, b"", body, number)
+
+
+def reply(kind: int, number: int, body: bytes = b"") -> Reply:
+    return Reply(kind, 0, 200, 0, b"", body, number)
+
+
+class Front:
+    """A pool, and what plays its workers."""
+
+    def __init__(self, workers: int, **settings: Any) -> None:
+        self.launcher = Launcher()
+        processes = [self.launcher.start() for _ in range(workers)]
+        launcher: Any = self.launcher
+        self.pool = Pool(Settings(worker_count=workers, **settings), launcher, processes, Metrics())
+
+    async def start(self) -> list[Played]:
+        """The workers, ready and known to be quick."""
+        await self.pool.start()
+        for played, link in zip(self.launcher.started, self.pool.links, strict=True):
+            played.ready()
+            while not link.window:
+                await asyncio.sleep(0)
+            while link.window < 16:
+                link._average_ns = QUICK_NS
+                link._set_window()
+        return list(self.launcher.started)
+
+    def submit(self, *bodies: bytes) -> list[Request]:
+        requests = [Request(body) for body in bodies]
+        for request in requests:
+            assert self.pool.submit(request)
+        return requests
+
+
+def played(workers: int, **settings: Any) -> Callable[[Callable[[Front], Awaitable[None]]], Callable[[], None]]:
+    """Run a test with a pool of as many workers, which ends afterwards."""
+
+    def decorate(test: Callable[[Front], Awaitable[None]]) -> Callable[[], None]:
+        async def main() -> None:
+            front = Front(workers, **settings)
+            try:
+                await test(front)
+            finally:
+                await front.pool.stop(0)
+                for each in front.launcher.started:
+                    each.close()
+
+        def run() -> None:
+            main_: Coroutine[Any, Any, None] = main()
+            uvloop.run(main_)
+
+        run.__name__ = test.__name__
+        return run
+
+    return decorate
+
+
+@played(1)
+async def test_replies_go_to_their_requests(front: Front) -> None:
+    (worker,) = await front.start()
+    first, second = front.submit(b"a", b"b")
+    assert await worker.requests(2) == [(1, b"a"), (2, b"b")]
+    worker.send(result(1, b"a"))
+    worker.send(result(2, b"b"))
+    await first.assert_echoed()
+    await second.assert_echoed()
+
+
+@pytest.mark.parametrize(
+    "surplus", [result(1, b"more"), reply(Kind.CHUNK, 2), reply(Kind.END, 2), reply(9, 2), result(9)]
+)
+def test_a_surplus_reply_reaches_nobody_and_ends_the_worker(surplus: Reply) -> None:
+    @played(1)
+    async def run(front: Front) -> None:
+        (worker,) = await front.start()
+        first, second, third = front.submit(b"a", b"b", b"c")
+        await worker.requests(3)
+        worker.progress.claim(1)
+        worker.progress.claim(2)
+        worker.send(result(1, b"a"), surplus, result(2, b"b"))
+        await first.assert_echoed()
+        assert (await second.answer()).status == 500
+        assert second.failure == Failure.WORKER_LOST
+        another = await front.launcher.get(1)
+        another.ready()
+        assert await another.requests(1) == [(1, b"c")]
+        another.send(result(1, b"c"))
+        await third.assert_echoed()
+
+    run()
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.START])
+def test_a_second_answer_within_a_stream_breaks_it_off(kind: int) -> None:
+    @played(1)
+    async def run(front: Front) -> None:
+        (worker,) = await front.start()
+        (request,) = front.submit(b"a")
+        await worker.requests(1)
+        worker.progress.claim(1)
+        worker.send(reply(Kind.START, 1), reply(Kind.CHUNK, 1, b"part"), reply(kind, 1, b"more"))
+        assert (await request.answer()).flags == Flag.ABORTED
+        assert [each.body for each in request.replies] == [b"", b"part", b""]
+        await front.launcher.get(1)
+
+    run()
+
+
+@played(2)
+async def test_what_waits_behind_a_slow_one_goes_to_others(front: Front) -> None:
+    slow, other = await front.start()
+    requests = front.submit(b"a", b"b", b"c", b"d")
+    assert await slow.requests(2) == [(1, b"a"), (2, b"c")]
+    assert await other.requests(2) == [(1, b"b"), (2, b"d")]
+    assert slow.progress.claim(1)
+    other.send(result(1, b"b"), result(2, b"d"))
+    assert await other.requests(1) == [(3, b"c")]
+    (late,) = front.submit(b"e")
+    assert await other.requests(1) == [(4, b"e")], "the slow one gets no more"
+    other.send(result(3, b"c"), result(4, b"e"))
+    for request in (*requests[1:], late):
+        await request.assert_echoed()
+    assert not slow.progress.claim(2)
+    slow.send(result(1, b"a"), reply(Kind.SKIPPED, 2))
+    await requests[0].assert_echoed()
+    (last,) = front.submit(b"f")
+    assert await slow.requests(1) == [(3, b"f")], "it is one of them again"
+    assert slow.progress.claim(3)
+    slow.send(result(3, b"f"))
+    await last.assert_echoed()
+
+
+@played(2)
+async def test_one_that_the_worker_begins_in_time_stays_with_it(front: Front) -> None:
+    slow, other = await front.start()
+    requests = front.submit(b"a", b"b", b"c", b"d", b"e")
+    await slow.requests(3)
+    await other.requests(2)
+    assert slow.progress.claim(1)
+    other.send(result(1, b"b"), result(2, b"d"))
+    while not front.pool.links[0].stuck:
+        await asyncio.sleep(0)
+    # As if it had looked at what is revoked a moment earlier.
+    slow.progress.start(2)
+    assert await other.requests(1) == [(3, b"e")]
+    slow.send(result(1, b"a"), result(2, b"c"), reply(Kind.SKIPPED, 3))
+    other.send(result(3, b"e"))
+    for request in requests:
+        await request.assert_echoed()
+
+
+@played(1)
+async def test_one_that_the_front_takes_for_begun_is_sent_again_when_it_was_not(front: Front) -> None:
+    (worker,) = await front.start()
+    requests = front.submit(b"a", b"b", b"c")
+    await worker.requests(3)
+    assert worker.progress.claim(1)
+    while not front.pool.links[0].stuck:
+        await asyncio.sleep(0)
+    assert not worker.progress.claim(2)
+    worker.send(result(1, b"a"), reply(Kind.SKIPPED, 2), reply(Kind.SKIPPED, 3))
+    assert await worker.requests(2) == [(4, b"b"), (5, b"c")]
+    assert worker.progress.claim(4)
+    worker.send(result(4, b"b"), result(5, b"c"))
+    for request in requests:
+        await request.assert_echoed()
+
+
+@played(1)
+async def test_what_was_skipped_is_not_lost_with_a_worker_that_cannot_be_trusted(front: Front) -> None:
+    (worker,) = await front.start()
+    requests = front.submit(b"a", b"b", b"c")
+    await worker.requests(3)
+    assert worker.progress.claim(1)
+    while not front.pool.links[0].stuck:
+        await asyncio.sleep(0)
+    worker.send(result(1, b"a"), reply(Kind.SKIPPED, 2), result(1, b"a"))
+    another = await front.launcher.get(1)
+    another.ready()
+    for _ in range(2):
+        ((number, body),) = await another.requests(1)
+        another.send(result(number, body))
+    for request in requests:
+        await request.assert_echoed()
+
+
+@played(2)
+async def test_a_worker_that_begins_nothing_keeps_the_first_alone(front: Front) -> None:
+    """Else a machine without time for its workers would hand requests around for ever."""
+    idle, other = await front.start()
+    requests = front.submit(b"a", b"b", b"c", b"d")
+    await idle.requests(2)
+    await other.requests(2)
+    other.send(result(1, b"b"), result(2, b"d"))
+    assert await other.requests(1) == [(3, b"c")]
+    other.send(result(3, b"c"))
+    assert idle.progress.claim(1)
+    assert not idle.progress.claim(2)
+    idle.send(result(1, b"a"), reply(Kind.SKIPPED, 2))
+    for request in requests:
+        await request.assert_echoed()
+
+
+@played(1)
+async def test_a_reply_that_is_held_back_while_the_next_hangs_is_found(front: Front) -> None:
+    (worker,) = await front.start()
+    first, second, third = front.submit(b"a", b"b", b"c")
+    await worker.requests(3)
+    worker.progress.claim(1)
+    worker.progress.hold(result(1, b"a").encode(1))
+    worker.progress.finish(1)
+    worker.progress.claim(2)
+    await first.assert_echoed()
+    assert not second.finished
+    # In the end it comes after all.
+    worker.send(result(1, b"a"), result(2, b"b"), reply(Kind.SKIPPED, 3))
+    worker.progress.flushed()
+    await second.assert_echoed()
+    ((number, body),) = await worker.requests(1)
+    worker.send(result(number, body))
+    await third.assert_echoed()
+    assert len(front.launcher.started) == 1
+
+
+@played(1)
+async def test_nothing_runs_twice_when_a_worker_dies(front: Front) -> None:
+    (worker,) = await front.start()
+    sent, held, lost, running, waiting = front.submit(b"a", b"b", b"c", b"d", b"e")
+    await worker.requests(5)
+    worker.send(result(1, b"a"))
+    worker.progress.hold(result(2, b"b").encode(2))
+    worker.progress.finish(3)
+    worker.progress.claim(4)
+    worker.link.close()
+    await sent.assert_echoed()
+    await held.assert_echoed()
+    for each in (lost, running):
+        assert (await each.answer()).status == 500
+        assert each.failure == Failure.WORKER_LOST
+    another = await front.launcher.get(1)
+    another.ready()
+    assert await another.requests(1) == [(1, b"e")]
+    another.send(result(1, b"e"))
+    await waiting.assert_echoed()
+
+
+@played(1, scoring_timeout_ms=300)
+async def test_a_worker_that_begins_nothing_in_time_fails_nobody(front: Front) -> None:
+    (worker,) = await front.start()
+    requests = front.submit(b"a", b"b")
+    assert await worker.requests(2) == [(1, b"a"), (2, b"b")]
+    another = await front.launcher.get(1)
+    another.ready()
+    for _ in requests:
+        ((number, body),) = await another.requests(1)
+        another.send(result(number, body))
+    for request in requests:
+        await request.assert_echoed()
