@@ -58,6 +58,7 @@ class Exchange:
         "begun",
         "body",
         "connection",
+        "expires",
         "failure",
         "fields",
         "finished",
@@ -91,6 +92,7 @@ class Exchange:
         self.run_ns: int | None = None
         self.begun = False
         self.number = 0
+        self.expires = 0.0
         self.alone = False
         self.gone = False
         self.streaming = False

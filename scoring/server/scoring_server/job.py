@@ -13,6 +13,7 @@ class Job(Protocol):
     meta: bytes
     body: bytes
     number: int  # on the link that has it
+    expires: float  # when it has waited for too long
     begun: bool  # a worker has had it in its hands
     gone: bool  # the caller has left
     streaming: bool  # START was received

@@ -21,6 +21,7 @@ class Failure:
     TIMEOUT = "timeout"
     WORKER_LOST = "worker_lost"
     BUSY = "busy"  # refused: too many requests, connections or bytes
+    QUEUE_TIMEOUT = "queue_timeout"  # no worker was free in time
     NOT_READY = "not_ready"
     STOPPING = "stopping"
     UNAUTHORIZED = "unauthorized"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import results
+from .exchange import RETRY
 from .flow import FlowLimits
 from .frames import Flag, Kind, Reply
 from .gathering import Gathering
@@ -52,6 +53,8 @@ class Pool:
         self._max_queue = settings.max_queue
         # Up to here there is room whatever was sent ahead.
         self._safe_queue = settings.max_queue - settings.worker_count * MAX_WINDOW
+        self._queue_timeout_ms = settings.queue_timeout_ms
+        self._expiry: asyncio.TimerHandle | None = None
         self._launcher = launcher
         self._processes = processes
         self._scheduled = False
@@ -100,6 +103,9 @@ class Pool:
             idle = sum(not link.in_flight and link.ready for link in self.links)
             if self.waiting >= self._max_queue + idle:
                 return False
+        if self._queue_timeout_ms:
+            job.expires = self.loop.time() + self._queue_timeout_ms / 1000
+            self._watch_expiry(job.expires)
         self.queue.append(job)
         self.schedule()
         return True
@@ -108,8 +114,29 @@ class Pool:
         """Put `jobs`, which no worker has begun, before all that came later; and hand out what can be."""
         if jobs:
             self.queue.extendleft(reversed(jobs))
+            if self._queue_timeout_ms:
+                self._watch_expiry(jobs[0].expires)
         if self.queue:
             self.schedule()
+
+    def _watch_expiry(self, due: float) -> None:
+        if self._expiry is not None and self._expiry.when() > due:
+            self._expiry.cancel()
+            self._expiry = None
+        if self._expiry is None:
+            self._expiry = self.loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        """Refuse what has waited for too long."""
+        self._expiry = None
+        now = self.loop.time()
+        while self.queue and (self.queue[0].expires <= now or self.queue[0].gone):
+            job = self.queue.popleft()
+            message = f"The server is busy: no worker was free within {self._queue_timeout_ms} ms. Try again later."
+            job.failure = Failure.QUEUE_TIMEOUT
+            job.receive(_CLOSED if job.gone else results.error(503, message, head=RETRY))
+        if self.queue:
+            self._watch_expiry(self.queue[0].expires)
 
     def schedule(self) -> None:
         """Hand out jobs when this turn of the event loop ends, so that what it read goes out together."""

@@ -50,6 +50,7 @@ class Settings:
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
     max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
     max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
+    queue_timeout_ms: int = 0  # SCORING_QUEUE_TIMEOUT_MS: how long they wait, 0 for as long as it takes
     stream_buffer_bytes: int = 8 * MEBIBYTE  # SCORING_STREAM_BUFFER_BYTES: of a streamed answer, for a slow caller
     stream_rate: int = 128 * 1024  # SCORING_STREAM_RATE: bytes/s that a caller must take while a worker waits for it
     max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
@@ -255,6 +256,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_MAX_BODY_BYTES": ("max_body_bytes", _BYTES),
     "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", _integer(1, 2**62)),
     "SCORING_MAX_QUEUE": ("max_queue", _integer(0, 1_000_000)),
+    "SCORING_QUEUE_TIMEOUT_MS": ("queue_timeout_ms", _integer(0, 2**31 - 1)),
     "SCORING_STREAM_BUFFER_BYTES": ("stream_buffer_bytes", _integer(1, 2**62)),
     "SCORING_STREAM_RATE": ("stream_rate", _integer(0, 2**31 - 1)),
     "SCORING_MAX_CONNECTIONS": ("max_connections", _integer(1, 1_000_000)),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, read_all, running
+from .process import Server, Together, app_root, read_all, running
 from .wire import END, HEAD, LAST, LAST_CHUNKED, assert_serves, status
 
 
@@ -80,6 +80,26 @@ def test_a_full_queue_gets_503(small: Server) -> None:
     assert busy.header("retry-after") == "1"
     assert busy.message == "The server is busy. Try again later."
     assert_serves(small)
+
+
+def test_a_request_that_waits_for_too_long_gets_503(tmp_path: Path) -> None:
+    environ = {"SCORING_QUEUE_TIMEOUT_MS": "400"}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server:
+        for value in range(40):
+            assert server.score(value).status == 200
+        with Together(server, 4) as together:
+            running_one, *waiting = together.post([{"do": "sleep", "seconds": 1.5}, 1, 2, 3])
+            for each in waiting:
+                answer = each.result()
+                assert (answer.status, answer.header("retry-after")) == (503, "1")
+                assert answer.message == "The server is busy: no worker was free within 400 ms. Try again later."
+                assert answer.header("x-ms-run-function-failed") == "False"
+            assert not running_one.done(), "what runs is not waiting"
+            assert running_one.result().status == 200
+        page = server.request("GET", "/metrics").body
+        assert b'scoring_failures_total{kind="queue_timeout"} 3\n' in page
+        assert b'scoring_failures_total{kind="busy"} 0\n' in page
+        assert_serves(server)
 
 
 def test_too_many_connections_get_503(small: Server) -> None:

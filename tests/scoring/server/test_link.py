@@ -26,6 +26,7 @@ class Request:
     meta = b""
     alone = streaming = begun = gone = False
     number = unread = 0
+    expires = 0.0
     failure: str | None = None
 
     def __init__(self, body: bytes) -> None:
@@ -377,3 +378,20 @@ async def test_a_worker_that_begins_nothing_in_time_fails_nobody(front: Front) -
         another.send(result(number, body))
     for request in requests:
         await request.assert_echoed()
+
+
+@played(1, queue_timeout_ms=300)
+async def test_a_request_that_was_taken_back_does_not_wait_for_ever(front: Front) -> None:
+    (worker,) = await front.start()
+    first, second, third = front.submit(b"a", b"b", b"c")
+    await worker.requests(3)
+    worker.progress.claim(1)
+    third.gone = True
+    answer = await second.answer()
+    assert (answer.status, answer.head) == (503, b"Content-Type: application/json\r\nRetry-After: 1\r\n")
+    assert answer.body == (b'{"message": "The server is busy: no worker was free within 300 ms. Try again later."}')
+    assert (second.failure, second.begun) == (Failure.QUEUE_TIMEOUT, False)
+    assert (await third.answer()).flags == Flag.ABORTED
+    assert not first.finished
+    worker.send(result(1, b"a"))
+    await first.assert_echoed()
