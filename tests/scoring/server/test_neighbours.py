@@ -22,6 +22,8 @@ def run(data):
     runs.write(f"{request['n']}\\n")
     if request["do"] == "hang":
         time.sleep(600)
+    if request["do"] == "slow":
+        time.sleep(0.5)
     if request["do"] == "grab":  # the interpreter's lock, for good
         __import__("ctypes").PyDLL(None).pause()
     if request["do"] == "die.":
@@ -78,6 +80,16 @@ def test_a_finished_request_is_answered_while_the_next_hangs(tmp_path: Path, act
         assert hanging.result().status == 500
         assert [each.result().json() for each in later] == list(range(3, 8))
     assert runs(tmp_path) == dict.fromkeys(range(8), 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_others_have_taken_over_does_not_run_again(tmp_path: Path, workers: int) -> None:
+    with serving(tmp_path, workers, 60_000) as server, Together(server, 12) as together:
+        slow = {0, 5}
+        requests = [doing("slow", number) if number in slow else quick(number) for number in range(12)]
+        assert [each.result().json() for each in together.post(requests)] == list(range(12))
+        assert server.score(quick(WARM)).json() == WARM
+    assert runs(tmp_path) == dict.fromkeys(range(12), 1)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
