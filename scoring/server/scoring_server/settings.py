@@ -63,7 +63,9 @@ class Settings:
     )
     warmup_sample: str = ""  # SCORING_WARMUP_SAMPLE: a request's body, in a file relative to app_root; run before ready
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
-    max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
+    max_buffered_bytes: int = (
+        512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests, and answers not yet taken, together
+    )
     max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
     max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
     read_timeout_s: float = 30.0  # SCORING_READ_TIMEOUT: for a request's head, and for silence within a body
