@@ -44,6 +44,11 @@ class RequestHead:
     length: int = 0
 
     @property
+    def has_body(self) -> bool:
+        """Whether a body is announced that is not empty."""
+        return self.length > 0 or b"transfer-encoding" in self.fields
+
+    @property
     def framing(self) -> bytes:
         """The header that says where the body ends, or nothing without a body."""
         if b"transfer-encoding" in self.fields:

@@ -103,10 +103,13 @@ class Service:
     # requests
 
     def admits(self, exchange: Exchange, head: RequestHead) -> bool:
-        """Whether the caller may go on. Health checks and the test page need no key; a preflight cannot have one."""
+        """Whether the caller may go on. Health checks and the test page need no key; a preflight cannot have one.
+
+        None of these has a body, which would have to be held.
+        """
         if not self.keys.required or self._has_key(exchange):
             return True
-        return (
+        return not head.has_body and (
             exchange.method == "OPTIONS"
             or self._is_health_check(exchange)
             or exchange.target in self._open_paths
