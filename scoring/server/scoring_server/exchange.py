@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import http
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from .frames import Flag, Kind, Reply
 from .identity import identify
+from .logs import LOGGER
 from .metrics import Failure, reply_failure
+from .results import RUN_FAILED
 from .tracing import Ids, trace_id
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .link import Link
     from .parsing import RequestHead
+
+logger = logging.getLogger(LOGGER)
 
 JSON_HEAD = b"Content-Type: application/json\r\n"
 RETRY = b"Retry-After: 1\r\n"
@@ -192,7 +197,9 @@ class Exchange:
             self.failure = reply_failure(reply) if reply.flags != Flag.TIMED else Failure.NONE
         failed = bool(reply.flags & Flag.RUN_FAILED)
         if reply.kind == Kind.RESULT or reply.kind == Kind.START:
-            if reply.kind == Kind.RESULT:
+            if not 200 <= reply.status <= 999:
+                self._refuse_status(reply)
+            elif reply.kind == Kind.RESULT:
                 self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)
             else:
                 self._start_stream(reply, failed, nanoseconds)
@@ -224,6 +231,13 @@ class Exchange:
             parts.append(b"Transfer-Encoding: chunked\r\n")
         parts += (self._connection_line(), b"\r\n")
         self.connection.write(b"".join(parts))
+
+    def _refuse_status(self, reply: Reply) -> None:
+        """Answer where the script's status is none of a final answer: callers would take what follows for another."""
+        logger.error("The script answered with the status %d. Allowed are 200 to 999.", reply.status)
+        self.failure = Failure.SCRIPT_ERROR
+        self.gone = reply.kind == Kind.START  # so that its stream is broken off
+        self.respond(500, JSON_HEAD, json.dumps({"message": RUN_FAILED}).encode(), failed=True)
 
     def _stream(self, chunk: bytes) -> None:
         if not self._has_body:
