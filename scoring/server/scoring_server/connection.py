@@ -243,6 +243,11 @@ class Connection(Outgoing):
             self._turn_deaf()
             self.finish()
 
+    def end(self) -> None:
+        """Close now that no more can be done for the client than to answer what has come."""
+        if not self._unread:
+            self.close()
+
     def abort(self) -> None:
         self.deaf = True
         super().abort()

@@ -89,10 +89,10 @@ class Listener:
             self._socket.listen(_BACKLOG)
             self._listen_on()
 
-    async def stop(self) -> None:
-        """Accept what has begun to connect, then no more."""
+    async def stop(self, patience: float) -> None:
+        """Accept what has begun to connect, then no more; within about `patience` seconds."""
         if begin_no_more(self._socket):
-            await asyncio.sleep(_HANDSHAKE_S)
+            await asyncio.sleep(min(_HANDSHAKE_S, patience))
         if self._server is not None:
             self._server.close()
         else:
@@ -101,7 +101,7 @@ class Listener:
             pass
         self._socket.close()
         if self._handshakes:
-            _, late = await asyncio.wait(self._handshakes, timeout=_LATE_HANDSHAKE_S)
+            _, late = await asyncio.wait(self._handshakes, timeout=min(_LATE_HANDSHAKE_S, patience / 2))
             for handshake in late:
                 handshake.cancel()
             if late:

@@ -47,6 +47,7 @@ class Pool:
         self._processes = processes
         self._scheduled = False
         self._stopping = False
+        self._end_s = 1.0  # for a worker to end by itself once its link is closed
         self._delay = 0.1
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,6 +88,9 @@ class Pool:
 
     def submit(self, job: Job) -> bool:
         """Queue `job`; False where too many wait, be it here or, sent ahead, at a worker."""
+        if self._stopping:
+            self.fail(job, Failure.STOPPING)
+            return True
         idle = sum(not link.in_flight and link.ready for link in self.links)
         if self.waiting >= self._max_queue + idle:
             return False
@@ -181,7 +185,7 @@ class Pool:
         task.add_done_callback(self._tasks.discard)
 
     async def _replace(self, link: Link) -> None:
-        status = await link.process.wait()
+        status = await link.process.wait(self._end_s)
         if self._stopping:
             return
         if status is None and not link.announced:
@@ -219,8 +223,9 @@ class Pool:
         job.receive(reply, None)
 
     async def stop(self, patience: float) -> None:
-        """End the workers, by force after `patience` seconds. What is queued or in flight fails."""
+        """End the workers within `patience` seconds, by force if need be. What is queued or in flight fails."""
         self._stopping = True
+        self._end_s = min(self._end_s, patience / 2)
         while self.queue:
             self.fail(self.queue.popleft(), Failure.STOPPING)
         self._launcher.close()
@@ -228,7 +233,7 @@ class Pool:
             if link.in_flight or not link.ready:
                 link.process.kill()
             link.transport.write_eof()  # an idle worker ends by itself
-        timer = self.loop.call_later(patience, self._kill_all)
+        timer = self.loop.call_later(patience / 2, self._kill_all)
         while self.links:
             self._lost.clear()
             await self._lost.wait()
