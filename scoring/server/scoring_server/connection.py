@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from .exchange import RETRY, Exchange
@@ -13,6 +14,7 @@ from .pace import Pace
 from .parsing import NOTHING_KNOWN, RequestHead, RequestParser
 
 if TYPE_CHECKING:
+    from .forwarding import Address
     from .service import Service
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -29,7 +31,7 @@ class Connection(Outgoing):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self.client = ("", 0)
+        self.client: Address = ("", 0)
         self.scheme = "http"
         self.deaf = False  # what comes in is dropped
         self._parser = RequestParser(self)
@@ -61,6 +63,11 @@ class Connection(Outgoing):
         if self._current is not None:
             self._current.gone = True
         self.service.disconnected(self)
+
+    def caller(self, fields: Mapping[bytes, bytes]) -> tuple[Address, str]:
+        """The address and the scheme of whoever sent a request with these headers (lower-case names)."""
+        forwarding = self.service.forwarding
+        return forwarding.caller(self.client, self.scheme, fields) if forwarding else (self.client, self.scheme)
 
     # what comes in
 

@@ -59,6 +59,20 @@ def items(value: str) -> tuple[str, ...]:
     return tuple(item for item in (part.strip() for part in value.split(",")) if item)
 
 
+def proxies(value: str) -> tuple[str, ...]:
+    import ipaddress  # here, as few servers need it
+
+    found = items(value)
+    for item in found:
+        try:
+            _ = item == "*" or ipaddress.ip_network(item)
+        except ValueError as error:
+            raise ValueError(
+                f"allowed are addresses and networks such as 10.0.0.5, 10.0.0.0/8, with commas between, or *: {error}"
+            ) from None
+    return found
+
+
 def digests(value: str) -> dict[str, str]:
     try:
         content = json.loads(value)

@@ -117,13 +117,14 @@ class Exchange:
 
     def encode_meta(self) -> None:
         """Fill `meta` with what `inputs.RequestMeta` holds."""
+        client, scheme = self.connection.caller(self.fields)
         fields = {
             "method": self.method,
             "target": self.target,
             "http_version": self.http_version,
             "headers": [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.headers],
-            "client": self.connection.client,
-            "scheme": self.connection.scheme,
+            "client": client,
+            "scheme": scheme,
         }
         self.meta = json.dumps(fields).encode()
 

@@ -53,6 +53,11 @@ class Service:
         self.keys = keys
         self.cors = Cors(settings.cors_origins)
         self.own_lines = _own_lines(settings)
+        self.forwarding = None
+        if settings.forwarded_allow_ips:
+            from .forwarding import Forwarding  # here, as few servers need it
+
+            self.forwarding = Forwarding(settings.forwarded_allow_ips)
         self.max_body_bytes = settings.max_body_bytes
         self.read_timeout_s = settings.read_timeout_s
         self.keep_alive_s = settings.keep_alive_s

@@ -16,6 +16,7 @@ from .conversions import (
     level,
     log_format,
     prefix,
+    proxies,
     seconds,
     share,
     switch,
@@ -70,6 +71,7 @@ class Settings:
     max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
     read_timeout_s: float = 30.0  # SCORING_READ_TIMEOUT: for a request's head, and for silence within a body
     keep_alive_s: float = 75.0  # SCORING_KEEP_ALIVE: an idle connection's life
+    forwarded_allow_ips: tuple[str, ...] = ()  # SCORING_FORWARDED_ALLOW_IPS: proxies whose X-Forwarded-... is believed
     keys_file: str = ""  # SCORING_KEYS_FILE: one key a line; empty: no key is asked for
     tls_certificate: str = ""  # SCORING_TLS_CERTIFICATE, a PEM file with the chain
     tls_key: str = ""  # SCORING_TLS_KEY, a PEM file
@@ -188,6 +190,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_MAX_CONNECTIONS": ("max_connections", integer(1, 1_000_000)),
     "SCORING_READ_TIMEOUT": ("read_timeout_s", time_limit),
     "SCORING_KEEP_ALIVE": ("keep_alive_s", seconds),
+    "SCORING_FORWARDED_ALLOW_IPS": ("forwarded_allow_ips", proxies),
     "SCORING_KEYS_FILE": ("keys_file", text),
     "SCORING_TLS_CERTIFICATE": ("tls_certificate", text),
     "SCORING_TLS_KEY": ("tls_key", text),

@@ -19,6 +19,8 @@ def test_defaults() -> None:
     ("variable", "given", "name", "expected"),
     [
         ("AML_CORS_ORIGINS", "a.example, b.example,", "cors_origins", ("a.example", "b.example")),
+        ("SCORING_FORWARDED_ALLOW_IPS", "10.0.0.0/8, ::1,", "forwarded_allow_ips", ("10.0.0.0/8", "::1")),
+        ("SCORING_FORWARDED_ALLOW_IPS", "*", "forwarded_allow_ips", ("*",)),
         ("SERVICE_PATH_PREFIX", "/a/b/", "path_prefix", "/a/b"),
         ("SERVICE_PATH_PREFIX", "/", "path_prefix", ""),
         ("WORKER_PRELOAD", "False", "worker_preload", False),
@@ -47,6 +49,9 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_READ_TIMEOUT", "0", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "-1", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "soon", "seconds, more than 0"),
+        ("SCORING_FORWARDED_ALLOW_IPS", "gateway", "addresses and networks such as 10.0.0.5"),
+        ("SCORING_FORWARDED_ALLOW_IPS", "10.0.0.1, 10.0.0.1/8", "or *: 10.0.0.1/8 has host bits set"),
+        ("SCORING_FORWARDED_ALLOW_IPS", "*.example", "or *"),
         ("AZUREML_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
         ("SCORING_LOG_FORMAT", "xml", "text and json"),
         ("SCORING_REQUEST_LOG_RATE", "1.5", "from 0 to 1"),
