@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
-import struct
-from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from .exchange import RETRY, Exchange
 from .keys import CHALLENGE, UNAUTHORIZED
-from .parsing import RequestHead, RequestParser
+from .outgoing import Outgoing
+from .pace import Pace
+from .parsing import NOTHING_KNOWN, RequestHead, RequestParser
 
 if TYPE_CHECKING:
+    from .forwarding import Address
     from .service import Service
 
-MIN_RATE = 1024  # bytes/s that a body must keep up with, on average, and a client that reads an answer
-_MAX_PIPELINED = 8
-_LINGER_S = 2.0
-_NO_LINGER = struct.pack("ii", 1, 0)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_READ_AHEAD = 64 * 1024
+_PROBE_S = 0.01
 
 
-class Connection(asyncio.Protocol):
-    """A client's connection. Requests are answered one after the other, in order."""
+class Connection(Outgoing):
+    """A client's connection. Requests are parsed and answered one after the other.
 
-    transport: asyncio.Transport
+    What is behind the one in flight is kept as it came, and not read on beyond a bound. The same holds while the client
+    does not take its answers.
+    """
 
     def __init__(self, service: Service) -> None:
-        self.service = service
-        self.client = ("", 0)
+        super().__init__(service)
+        self.client: Address = ("", 0)
         self.scheme = "http"
-        self._loop = service.loop
+        self.deaf = False  # what comes in is dropped
         self._parser = RequestParser(self)
-        self._waiting: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._reading: Exchange | None = None
         self._chunks: list[bytes] = []
         self._received = 0
-        self._closing = False
+        self._unread = b""
+        self._unread_at = 0
+        self._scheduled = False
         self._paused = False
-        self._written = 0
-        self._since = self._loop.time()
-        self._taken = (0, self._since)  # bytes that the client had taken, and when that was looked at
-
-    # transport
+        self._state = 0, False  # bytes written, and whether a head was on its way, when that was looked at
+        self._since = self._loop.time()  # then
+        self._sending: tuple[Exchange, Pace] | None = None  # whose body was on its way when that was looked at
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclasses
@@ -52,76 +53,133 @@ class Connection(asyncio.Protocol):
         self.client = (str(peer[0]), int(peer[1])) if peer else ("", 0)
         if isinstance(transport.get_extra_info("ssl_object"), ssl.SSLObject):
             self.scheme = "https"
+            self.secure_writing()
         if not self.service.connected(self):
-            self.refuse(503, "Too many connections.", RETRY)
+            self.refuse(503, "Too many connections.", NOTHING_KNOWN, RETRY)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self._closing = True
-        self._forget(self._received)
-        self._received = 0
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._turn_deaf()
         if self._current is not None:
             self._current.gone = True
-        for exchange in self._waiting:
-            self._forget(len(exchange.body))
-        self._waiting.clear()
         self.service.disconnected(self)
 
+    def caller(self, fields: Mapping[bytes, bytes]) -> tuple[Address, str]:
+        """The address and the scheme of whoever sent a request with these headers (lower-case names)."""
+        forwarding = self.service.forwarding
+        return forwarding.caller(self.client, self.scheme, fields) if forwarding else (self.client, self.scheme)
+
+    # what comes in
+
     @property
-    def unread(self) -> int:
-        """Bytes that the client has not taken yet."""
-        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
-
-    def write(self, data: bytes) -> None:
-        if not self.transport.is_closing():
-            self._written += len(data)
-            self.transport.write(data)
-
-    def abort(self) -> None:
-        self._closing = True
-        self.transport.abort()
-
-    def _reset(self) -> None:
-        """Abort, so that what the kernel still holds for this client goes, too."""
-        sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        self.abort()
+    def has_more(self) -> bool:
+        """Whether more has come than the request in flight."""
+        return bool(self._unread)
 
     def data_received(self, data: bytes) -> None:
-        if not self._closing:
-            self._parser.feed(data)
+        if self.deaf:
+            return
+        if self._current is None and not self._full and not self._unread:
+            self._parse(data, 0)
+        elif self._current is None or self._current.keep_alive:
+            self._keep(self._unread[self._unread_at :] + data, 0)
+
+    def _parse(self, data: bytes, start: int) -> None:
+        end = self._parser.feed(data, start)
+        if end < len(data) and not self.deaf:
+            self._keep(data, end)
+            if self._current is None:
+                self._read_on_later()
+
+    def _keep(self, data: bytes, start: int) -> None:
+        if 2 * start > len(data):
+            data, start = data[start:], 0  # what is parsed need not be held
+        self._unread, self._unread_at = data, start
+        self.weigh()
+        if len(data) - start > _READ_AHEAD and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def _read_on_later(self) -> None:
+        """Go on in another turn of the loop: a long pipeline must neither hold up others nor recurse."""
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._scheduled = False
+        if self.deaf or self._full or self._current is not None:
+            return
+        data, start = self._unread, self._unread_at
+        if data:
+            self._unread, self._unread_at = b"", 0
+            self._parse(data, start)
+            self.weigh()
+        if not self._unread:
+            self._listen_again()
+            if self.ended and self._current is None:
+                self.close()
+
+    def _listen_again(self) -> None:
+        if self._paused:
+            self._paused = False
+            if not self.ended:
+                self.transport.resume_reading()
+
+    def all_taken(self) -> None:
+        if self._unread or self.ended:
+            self._read_on_later()
+
+    def held_bytes(self) -> int:
+        return super().held_bytes() + len(self._unread) - self._unread_at
+
+    def eof_received(self) -> bool:
+        """What has come is answered yet, but with TLS, where a client cannot end its side alone."""
+        if self.secure:
+            self.flush()
+            return False
+        self.ended = True
+        exchange = self._current
+        if exchange is not None:
+            self._loop.call_later(_PROBE_S, self._probe, exchange)
+        return exchange is not None or bool(self._unread)
+
+    def _probe(self, exchange: Exchange) -> None:
+        """Find out whether the client has left: whoever has only ended its side takes an interim answer."""
+        if exchange is self._current and not exchange.streaming and exchange.http_version == "1.1":
+            self.write(_CONTINUE)
+            self._loop.call_later(_PROBE_S, self.leave_if_gone)
 
     # what the parser finds
 
-    @property
-    def closing(self) -> bool:
-        """Whether no more is to be read."""
-        return self._closing
-
-    def request_begins(self) -> None:
-        self._since = self._loop.time()
-
     def request_head(self, head: RequestHead) -> None:
         exchange = self._reading = Exchange(self, head)
-        size = head.length
-        if not self.service.admits(exchange):
+        if not self.service.admits(exchange, head):
             self._reject(exchange, 401, UNAUTHORIZED, CHALLENGE)
-        elif self._within_limits(exchange, size, size) and b"expect" in head.fields and head.http_version == "1.1":
+        elif (
+            self._within_limits(exchange, head.length, head.length)
+            and b"expect" in head.fields
+            and head.http_version == "1.1"
+        ):
             self._meet(exchange, head.fields[b"expect"])
 
     def _meet(self, exchange: Exchange, expectation: bytes) -> None:
-        if expectation.lower() != b"100-continue":
+        if expectation.lower() == b"100-continue":
+            self.write(_CONTINUE)
+        else:
             self._reject(exchange, 417, "Of the header Expect, only 100-continue can be met.")
-        elif self._current is None:  # else it would be taken for the answer to an earlier request
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def request_body(self, data: bytes) -> None:
         exchange = self._reading
         if exchange is None:
             return
+        service = self.service
         self._received += len(data)
-        self.service.buffered_bytes += len(data)
-        if self._within_limits(exchange, self._received, 0):
+        service.buffered_bytes += len(data)
+        if self._received <= service.max_body_bytes and service.has_room(0):
             self._chunks.append(data)
+        else:
+            self._within_limits(exchange, self._received, 0)
 
     def request_complete(self) -> None:
         exchange, self._reading = self._reading, None
@@ -132,14 +190,12 @@ class Connection(asyncio.Protocol):
             exchange.body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = []
             self._received = 0
-        if self._current is None:
-            self._current = exchange
+        self._current = exchange
+        if self.ended or self.service.draining:
+            # The answer tells whether it is the last, which shows when it is known what else has come.
+            self._loop.call_soon(self.service.handle, exchange)
+        else:
             self.service.handle(exchange)
-            return
-        self._waiting.append(exchange)
-        if len(self._waiting) >= _MAX_PIPELINED and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
 
     def _within_limits(self, exchange: Exchange, size: int, more: int) -> bool:
         """Whether a body of `size` bytes may be, `more` of which are to come; else the answer is given."""
@@ -152,93 +208,89 @@ class Connection(asyncio.Protocol):
             return True
         return False
 
-    def refuse(self, status: int, message: str, head: bytes = b"") -> None:
-        """Answer a request that could not be parsed, and close."""
-        exchange = Exchange(self, RequestHead("GET", self._parser.target or "-", [], {}, "1.1", False))
-        self._reject(exchange, status, message, head)
+    def refuse(self, status: int, message: str, known: RequestHead, head: bytes = b"") -> None:
+        """Answer what is no request, or not all of one, and close; `known` is what came of it."""
+        self._reject(self._reading or Exchange(self, known), status, message, head)
+
+    def _reject(self, exchange: Exchange, status: int, message: str, head: bytes = b"") -> None:
+        """Answer before the body is here, and read no more."""
+        self._turn_deaf()
+        self._current = exchange
+        exchange.error(status, message, head, close=True)
+
+    def _turn_deaf(self) -> None:
+        self.deaf = True
+        self._reading = None
+        self.service.buffered_bytes -= self._received
+        self._received = 0
+        self._chunks = []
+        if self._unread:
+            self._unread, self._unread_at = b"", 0
+            self.weigh()
+        self._listen_again()
 
     # answers
 
     def exchange_done(self, exchange: Exchange) -> None:
         """`exchange` has been answered: close, or go on with the next."""
-        self._forget(len(exchange.body))
+        self.service.buffered_bytes -= len(exchange.body)
         if exchange is not self._current:
             return
         self._current = None
-        self._since = self._loop.time()
         if not exchange.keep_alive:
-            for waiting in self._waiting:
-                self._forget(len(waiting.body))
-            self._waiting.clear()
             self.close()
-        elif self._waiting:
-            # In another turn of the loop: a long pipeline must not become a deep recursion.
-            self._current = self._waiting.popleft()
-            self._loop.call_soon(self._next, self._current)
-
-    def _next(self, exchange: Exchange) -> None:
-        if self._paused and len(self._waiting) < _MAX_PIPELINED:
-            self._paused = False
-            self.transport.resume_reading()
-        if exchange.gone:
-            self._forget(len(exchange.body))
-        else:
-            self.service.handle(exchange)
-
-    def _forget(self, size: int) -> None:
-        self.service.buffered_bytes -= size
-
-    def _reject(self, exchange: Exchange, status: int, message: str, head: bytes = b"") -> None:
-        """Answer before the body is here, and read no more of it."""
-        self._reading = None
-        self._forget(self._received)
-        self._received = 0
-        self._chunks = []
-        exchange.keep_alive = False
-        if self._current is None:
-            self._current = exchange
-            exchange.error(status, message, head)
-        else:
-            self.close()  # earlier requests are still being answered; this one cannot be before them
+        elif self._unread or self.ended:
+            self._read_on_later()
 
     def close(self) -> None:
-        """Close so that the client gets what was written, even if it is still sending: a reset could overtake it."""
-        if self.transport.is_closing():
-            return
-        if self._current is not None and not self._current.finished:
+        """Close when the request in flight is answered, and all answers are taken."""
+        if self._current is not None:
             self._current.keep_alive = False
-            return
-        self._closing = True
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-            self._loop.call_later(_LINGER_S, self.transport.abort)
         else:
-            self.transport.close()
+            self._turn_deaf()
+            self.finish()
+
+    def end(self) -> None:
+        """Close now that no more can be done for the client than to answer what has come."""
+        if not self._unread:
+            self.close()
+
+    def abort(self) -> None:
+        self.deaf = True
+        super().abort()
 
     # time
 
     def close_if_idle(self) -> None:
         """Close unless a request is being read or answered."""
-        if self._current is None and self._reading is None and not self._parser.in_head:
+        if not (self._current or self._reading or self._unread or self._parser.in_head):
             self.close()
 
     def check_time(self, now: float) -> None:
         """Close when the client has been silent or slow for too long."""
-        pending = self.transport.get_write_buffer_size()
-        taken, since = self._taken
-        if not pending:
-            self._taken = (self._written, now)
-        elif now - since > 2 * self.service.read_timeout_s:
-            if self._written - pending - taken < MIN_RATE * (now - since):
-                self._reset()
-            self._taken = (self._written - pending, now)
-        if pending:
-            return
-        if self._current is not None or self._closing:
-            return
-        spent = now - self._since
-        if self._reading is not None or self._parser.in_head:
-            if spent > self.service.read_timeout_s + self._received / MIN_RATE:
-                self.refuse(408, "The request did not arrive in time.")
-        elif spent > self.service.keep_alive_s:
-            self.close()
+        reading = self._reading
+        state = self._written, self._parser.in_head
+        if state != self._state:
+            self._state = state
+            self._since = now
+        if not self.is_taking(now):
+            self._since = now
+            self._sending = None
+        elif self._current is not None:
+            if self.ended or self._paused:
+                self.leave_if_gone()
+        elif reading is not None:
+            if self._sending is None or self._sending[0] is not reading:
+                self._sending = reading, Pace(self.service.read_timeout_s, now)
+                self._sending[1].restart(self._received, now)
+            elif not self._sending[1].is_kept(self._received, now):
+                self._refuse_late()
+        elif not self.deaf and not self._unread:
+            if self._parser.in_head:
+                if now - self._since > self.service.read_timeout_s:
+                    self._refuse_late()
+            elif now - self._since > self.service.keep_alive_s:
+                self.close()
+
+    def _refuse_late(self) -> None:
+        self.refuse(408, "The request did not arrive in time.", self._parser.known)

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import http
 import json
+import logging
 import time
 from typing import TYPE_CHECKING
 
 from .frames import Flag, Kind, Reply
 from .identity import identify
+from .logs import LOGGER
 from .metrics import Failure, reply_failure
+from .results import RUN_FAILED
 from .tracing import Ids, trace_id
 
 if TYPE_CHECKING:
     from .connection import Connection
     from .parsing import RequestHead
 
+logger = logging.getLogger(LOGGER)
+
 JSON_HEAD = b"Content-Type: application/json\r\n"
 RETRY = b"Retry-After: 1\r\n"
 _PHRASES = {status.value: status.phrase.encode() for status in http.HTTPStatus}
-_FAILED = (b"x-ms-run-function-failed: False\r\n", b"x-ms-run-function-failed: True\r\n")
 _BODYLESS = (204, 304)
+_JOINED = 64 * 1024  # a larger body is written beside its head: a copy would cost more than a system call
 CALLER_GONE = 499  # logged for a caller who left; nginx's number
 
 
@@ -122,9 +127,8 @@ class Exchange:
         """Fill `meta` with what `inputs.RequestMeta` holds."""
         from .inputs import RequestMeta  # late: with a plain script, this process needs none of its packages
 
-        self.meta = RequestMeta(
-            self.method, self.target, self.http_version, self.headers, self.connection.client, self.connection.scheme
-        ).encode()
+        client, scheme = self.connection.caller(self.fields)
+        self.meta = RequestMeta(self.method, self.target, self.http_version, self.headers, client, scheme).encode()
 
     def error(self, status: int, message: str, head: bytes = b"", *, close: bool = False) -> None:
         """Answer ``{"message": message}``."""
@@ -133,18 +137,50 @@ class Exchange:
         self.respond(status, JSON_HEAD + head, json.dumps({"message": message}).encode())
 
     def respond(
-        self, status: int, head: bytes, body: bytes, *, failed: bool | None = False, nanoseconds: int | None = None
+        self,
+        status: int,
+        head: bytes,
+        body: bytes,
+        *,
+        failed: bool | None = False,
+        nanoseconds: int | None = None,
+        shared: bool = False,
     ) -> None:
-        """Answer with header lines `head` and `body`. `failed` None leaves the run-function-failed header out."""
-        parts = [_status_lines.get(status), self._common_lines(head, failed, nanoseconds), head]
-        if status not in _BODYLESS:
-            parts.append(b"Content-Length: %d\r\n" % len(body))
-        parts += (self._connection_line(), b"\r\n")
-        if self.method != "HEAD" and status not in _BODYLESS:
-            parts.append(body)
+        """Answer with header lines `head` and `body`, which may be `shared` by many answers.
+
+        `failed` None leaves the run-function-failed header out.
+        """
+        parts = self._lines(status, head, failed, nanoseconds)
         self._status, self._sent, self.answer = status, len(body), body
-        self.connection.write(b"".join(parts))
+        if status in _BODYLESS:
+            parts.append(b"%b\r\n" % self._connection_line())
+        else:
+            parts.append(b"Content-Length: %d\r\n%b\r\n" % (len(body), self._connection_line()))
+            if self.method != "HEAD":
+                if len(body) > _JOINED:
+                    self._write_large(parts, body, shared)
+                    parts.clear()
+                else:
+                    parts.append(body)
+        if parts:
+            self.connection.write(b"".join(parts))
         self._finish(str(len(body)))
+
+    def _write_large(self, parts: list[bytes], body: bytes, shared: bool) -> None:
+        self.connection.write(b"".join(parts))
+        if shared:
+            self.connection.write_shared(body)
+        else:
+            self.connection.write(body)
+
+    def _lines(self, status: int, head: bytes, failed: bool | None, nanoseconds: int | None) -> list[bytes]:
+        service = self.connection.service
+        parts = [_status_lines.get(status), self.id_lines, service.own_lines[failed], head]
+        if nanoseconds is not None:
+            parts.append(b"x-ms-run-fn-exec-ms: %.3f\r\n" % (nanoseconds / 1e6))
+        if service.cors.enabled and b"access-control-allow-origin:" not in head.lower():
+            parts.append(service.cors.lines(self.method, self.fields))
+        return parts
 
     def receive(self, reply: Reply) -> None:
         """Take a worker's reply."""
@@ -163,10 +199,13 @@ class Exchange:
         if self.failure is None:
             self.failure = reply_failure(reply) if reply.flags != Flag.TIMED else Failure.NONE
         failed = bool(reply.flags & Flag.RUN_FAILED)
-        if reply.kind == Kind.RESULT:
-            self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)
-        elif reply.kind == Kind.START:
-            self._start_stream(reply, failed, nanoseconds)
+        if reply.kind == Kind.RESULT or reply.kind == Kind.START:
+            if not 200 <= reply.status <= 999:
+                self._refuse_status(reply)
+            elif reply.kind == Kind.RESULT:
+                self.respond(reply.status, reply.head, reply.body, failed=failed, nanoseconds=nanoseconds)
+            else:
+                self._start_stream(reply, failed, nanoseconds)
         elif reply.kind == Kind.CHUNK:
             self._stream(reply.body)
         elif reply.flags & Flag.ABORTED:
@@ -188,11 +227,18 @@ class Exchange:
         self._status = reply.status
         if self.http_version == "1.0":
             self.keep_alive = False  # the end of the connection ends the body
-        parts = [_status_lines.get(reply.status), self._common_lines(reply.head, failed, nanoseconds), reply.head]
+        parts = self._lines(reply.status, reply.head, failed, nanoseconds)
         if self.http_version != "1.0" and reply.status not in _BODYLESS:
             parts.append(b"Transfer-Encoding: chunked\r\n")
         parts += (self._connection_line(), b"\r\n")
         self.connection.write(b"".join(parts))
+
+    def _refuse_status(self, reply: Reply) -> None:
+        """Answer where the script's status is none of a final answer: callers would take what follows for another."""
+        logger.error("The script answered with the status %d. Allowed are 200 to 999.", reply.status)
+        self.failure = Failure.SCRIPT_ERROR
+        self.gone = reply.kind == Kind.START  # so that its stream is broken off
+        self.respond(500, JSON_HEAD, json.dumps({"message": RUN_FAILED}).encode(), failed=True)
 
     def _stream(self, chunk: bytes) -> None:
         if not self._has_body:
@@ -206,19 +252,9 @@ class Exchange:
         else:
             self.connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
 
-    def _common_lines(self, head: bytes, failed: bool | None, nanoseconds: int | None) -> bytes:
-        service = self.connection.service
-        parts = [self.id_lines, service.version_line]
-        if failed is not None:
-            parts.append(_FAILED[failed])
-        if nanoseconds is not None:
-            parts.append(b"x-ms-run-fn-exec-ms: %.3f\r\n" % (nanoseconds / 1e6))
-        if service.cors.enabled and b"access-control-allow-origin:" not in head.lower():
-            parts.append(service.cors.lines(self.method, self.fields))
-        return b"".join(parts)
-
     def _connection_line(self) -> bytes:
-        if self.connection.service.draining:
+        connection = self.connection
+        if (connection.ended or connection.service.draining) and not connection.has_more:
             self.keep_alive = False
         if not self.keep_alive:
             return b"Connection: close\r\n"

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 ID_LIMIT = 100
 
-_random = b""
-_position = 0
+_DRAWN = 256  # ids at a time
+_VERSION = bytes(byte & 0x0F | 0x40 for byte in range(256))
+_VARIANT = bytes(byte & 0x3F | 0x80 for byte in range(256))
 
 
-def new_id() -> str:
-    """A random (version 4) UUID; random bytes are drawn 4 KiB at a time."""
-    global _random, _position
-    if _position >= len(_random):
-        _random, _position = os.urandom(4096), 0
-    digits = _random[_position : _position + 16].hex()
-    _position += 16
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+def _draw_ids() -> Iterator[str]:
+    """Random UUIDs, of version 4."""
+    while True:
+        drawn = bytearray(os.urandom(16 * _DRAWN))
+        drawn[6::16] = drawn[6::16].translate(_VERSION)
+        drawn[8::16] = drawn[8::16].translate(_VARIANT)
+        x = drawn.hex()
+        for i in range(0, len(x), 32):
+            yield f"{x[i : i + 8]}-{x[i + 8 : i + 12]}-{x[i + 12 : i + 16]}-{x[i + 16 : i + 20]}-{x[i + 20 : i + 32]}"
+
+
+new_id = _draw_ids().__next__
 
 
 def identify(fields: Mapping[bytes, bytes]) -> tuple[str, bytes, str]:
@@ -32,7 +36,11 @@ def identify(fields: Mapping[bytes, bytes]) -> tuple[str, bytes, str]:
     if b"x-request-id" not in fields and b"x-ms-request-id" not in fields and b"x-ms-client-request-id" not in fields:
         request_id = new_id()
         lines = f"x-request-id: {request_id}\r\nx-ms-request-id: {request_id}\r\n".encode()
-        return request_id, lines + _trace(fields), ""
+        return request_id, lines + _trace(fields) if b"traceid" in fields else lines, ""
+    return _given(fields)
+
+
+def _given(fields: Mapping[bytes, bytes]) -> tuple[str, bytes, str]:
     request_id = fields[b"x-request-id"].decode("latin-1") if b"x-request-id" in fields else new_id()
     if len(request_id) > ID_LIMIT:
         return "", _trace(fields), f"x-request-id must not exceed {ID_LIMIT} characters"

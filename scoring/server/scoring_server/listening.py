@@ -16,6 +16,7 @@ _BACKLOG = 1024
 _REST_S = 0.05
 _HANDSHAKE_S = 0.1  # TCP's
 _LATE_HANDSHAKE_S = 1.0  # TLS's, of who came last
+_NEVER_S = 1e6
 
 # A classic BPF program (linux/filter.h) over a TCP segment: drop it when SYN is set, else let it through.
 _SO_ATTACH_FILTER = 26
@@ -88,10 +89,10 @@ class Listener:
             self._socket.listen(_BACKLOG)
             self._listen_on()
 
-    async def stop(self) -> None:
-        """Accept what has begun to connect, then no more."""
+    async def stop(self, patience: float) -> None:
+        """Accept what has begun to connect, then no more; within about `patience` seconds."""
         if begin_no_more(self._socket):
-            await asyncio.sleep(_HANDSHAKE_S)
+            await asyncio.sleep(min(_HANDSHAKE_S, patience))
         if self._server is not None:
             self._server.close()
         else:
@@ -100,7 +101,7 @@ class Listener:
             pass
         self._socket.close()
         if self._handshakes:
-            _, late = await asyncio.wait(self._handshakes, timeout=_LATE_HANDSHAKE_S)
+            _, late = await asyncio.wait(self._handshakes, timeout=min(_LATE_HANDSHAKE_S, patience / 2))
             for handshake in late:
                 handshake.cancel()
             if late:
@@ -133,5 +134,9 @@ class Listener:
     async def _take(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError):  # a client that knows no TLS, leaves, or is too slow
             await self._loop.connect_accepted_socket(
-                lambda: Connection(self._service), client, ssl=self._context, ssl_handshake_timeout=self._handshake_s
+                lambda: Connection(self._service),
+                client,
+                ssl=self._context,
+                ssl_handshake_timeout=self._handshake_s,
+                ssl_shutdown_timeout=_NEVER_S,  # type: ignore[call-arg]  # uvloop's; the connection sees to it
             )

@@ -9,7 +9,7 @@ from collections import defaultdict
 from .frames import Flag, Reply
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-OTHER_ROUTE = "other"
+OTHER_ROUTE = OTHER_METHOD = "other"
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 

@@ -1,10 +1,11 @@
-"""HTTP/1.1 requests from bytes, by httptools, with limits on their heads."""
+"""HTTP/1.1 requests from bytes, by httptools, one at a time and with limits on their heads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import httptools
 
@@ -14,29 +15,24 @@ MAX_HEADERS = 100
 
 NOT_HTTP = "The request is not valid HTTP/1.1."
 TOO_LARGE = "The request's headers are too large."
+TOO_MANY = f"The request has more than {MAX_HEADERS} headers."
+TOO_LONG = f"The request's URL is longer than {MAX_TARGET} bytes."
 
-
-UNKNOWN_METHOD = (405, "The method is not allowed for the requested URL.")
-
-_REQUEST_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+ /[!-~]* HTTP/1\.[01]\r\n")
+UNKNOWN = "-"  # the method or target of what is no request
+_EMPTY_LINE = b"\r\n\r\n"
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) /[!-~]* HTTP/1\.[01]\r\n")
 _ABSOLUTE = re.compile("https?://(?P<host>[^/?#@]+)(?P<rest>[/?].*)?$", re.IGNORECASE)
+_ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 # A byte in a chunk of its own takes six.
 _WIRE_FACTOR = 8
 
 
-def _frames_well(version: str, fields: Mapping[bytes, bytes]) -> bool:
-    """Whether a proxy and this server must see the same end of the body; see RFC 9112, section 6.1.
-
-    llhttp has refused whatever else is doubtful: both framings at once, lengths that differ or are no numbers.
-    """
-    coding = fields.get(b"transfer-encoding")
-    return coding is None or (version == "1.1" and coding.lower() == b"chunked")
-
-
-class RequestHead(NamedTuple):
+@dataclass(slots=True)
+class RequestHead:
     """A request's first line and headers.
 
-    `headers` are as sent; `fields` are the same by lower-case name, repeated ones joined with a comma.
+    `headers` are as sent; `fields` are the same by lower-case name, repeated ones joined with a comma. `length` is the
+    body's as announced, 0 without announcement.
     """
 
     method: str
@@ -45,12 +41,12 @@ class RequestHead(NamedTuple):
     fields: dict[bytes, bytes]
     http_version: str
     keep_alive: bool
+    length: int = 0
 
     @property
-    def length(self) -> int:
-        """The body's length as announced, 0 without announcement."""
-        length = self.fields.get(b"content-length", b"0")
-        return int(length) if length.isdigit() else 0
+    def has_body(self) -> bool:
+        """Whether a body is announced that is not empty."""
+        return self.length > 0 or b"transfer-encoding" in self.fields
 
     @property
     def framing(self) -> bytes:
@@ -60,75 +56,136 @@ class RequestHead(NamedTuple):
         return b"Content-Length: %d" % self.length if self.length else b""
 
 
+NOTHING_KNOWN = RequestHead(UNKNOWN, UNKNOWN, [], {}, "1.1", False)
+
+
 class Receiver(Protocol):
     """Takes what the parser finds."""
 
-    @property
-    def closing(self) -> bool:
-        """Whether nothing more is wanted."""
+    deaf: bool  # nothing more is wanted
 
-    def request_begins(self) -> None: ...
     def request_head(self, head: RequestHead) -> None: ...
     def request_body(self, data: bytes) -> None: ...
     def request_complete(self) -> None: ...
 
-    def refuse(self, status: int, message: str) -> None:
-        """What came is no request, or one with too large a head."""
+    def refuse(self, status: int, message: str, known: RequestHead) -> None:
+        """What came is no request, or one with too large a head; `known` is what could be made of it."""
 
 
 class RequestParser:
-    """Parses the requests of one connection. The methods `on_...` are called by httptools."""
+    """Parses the requests of one connection. The methods `on_...` are called by httptools.
+
+    httptools parses all that it is fed, so it is fed pieces that end where a request may: after an empty line, or with
+    the last byte of a body whose length is known.
+    """
 
     def __init__(self, receiver: Receiver) -> None:
         self.in_head = False  # a head has begun and is not complete
         self._receiver = receiver
         self._parser = httptools.HttpRequestParser(self)
-        self._head: RequestHead | None = None
+        self._method = ""  # where httptools does not know it
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_size = 0
-        self._began = False
-        self._resuming = False
-        self._body_began = False
-        self._body_size = 0  # bytes of the body so far
+        self._head: RequestHead | None = None  # of the request whose body is read
+        self._head_size = 0  # bytes so far of a head that came in several pieces
+        self._remaining = 0  # bytes to come of a body whose length is known
+        self._body_size = 0  # bytes so far of a body in chunks
         self._body_wire = 0  # the same as sent: with chunk sizes, extensions and trailers
+        self._tail = b""  # the last bytes that were fed, where an empty line may have begun
+        self._complete = False
+        self._resuming = False
 
     @property
-    def target(self) -> str:
-        """The path and query of the request that is being read."""
-        return self._target.decode("latin-1")
+    def known(self) -> RequestHead:
+        """What is known of the request whose head is being read."""
+        if not self._target:
+            return NOTHING_KNOWN
+        method = self._method or self._parser.get_method().decode("latin-1")
+        target = self._target.decode("latin-1")
+        return RequestHead(method, target, self._headers, _by_name(self._headers), "1.1", False)
 
-    def feed(self, data: bytes) -> None:
-        while True:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as upgrade:
-                data = data[upgrade.args[0] :]
-                self._ignore_upgrade()
-                if data and not self._receiver.closing:
-                    continue
-            except httptools.HttpParserInvalidMethodError:
-                self._refuse(*(UNKNOWN_METHOD if _REQUEST_LINE.match(data) else (400, NOT_HTTP)))
-            except httptools.HttpParserError:
-                self._refuse(400, NOT_HTTP)
-            break
-        # What came together with the first bytes of a head or a body may belong to what was before.
-        if not self.in_head:
-            if self._body_began:
-                self._body_began = False
-            elif self._head is not None:
-                self._check_framing(len(data))
-            return
-        if self._began:
-            self._began = False
-        else:
+    def feed(self, data: bytes, start: int = 0) -> int:
+        """Parse `data` from `start` on, up to the end of one request; gives the position behind what was parsed."""
+        self._complete = False
+        if self._head is None and not self._tail:
+            end = data.find(_EMPTY_LINE, start) + 4
+            if 4 <= end <= start + MAX_HEAD:
+                # Nearly always: a head, and its body or none. The same as in pieces, with less to look at.
+                piece = data[start:end]
+                try:
+                    self._parser.feed_data(piece)
+                    if self._remaining:
+                        piece = data[end : end + self._remaining]
+                        end += len(piece)
+                        self._remaining -= len(piece)
+                        self._parser.feed_data(piece)
+                except _ERRORS as error:
+                    self._recover(error, piece)
+                if self._complete:
+                    return end
+                start = end
+        return self._feed_pieces(data, start)
+
+    def _feed_pieces(self, data: bytes, start: int) -> int:
+        first, size = start, len(data)
+        tail, self._tail = self._tail, b""
+        while start < size and not self._receiver.deaf:
+            head = self._head
+            if self._remaining:
+                end = min(start + self._remaining, size)
+                self._remaining -= end - start
+            else:
+                end = _end_of_piece(data, start, tail if start == first else b"")
+            if head is None and end - start > MAX_HEAD - self._head_size:
+                self._parse(data[start : start + MAX_HEAD - self._head_size])
+                self._refuse(431, TOO_LARGE)
+                break
+            self._parse(data[start:end])
+            if head is not None:
+                self._check_framing(end - start)
+            start = end
+            if self._complete:
+                return start
+        if not self._remaining:
+            self._remember(tail, data[first:])
+        return start
+
+    def _remember(self, tail: bytes, data: bytes) -> None:
+        """Note the end of `data`, which came behind `tail`, and no request ended; bound the head that is being read."""
+        self._tail = (tail + data[-3:])[-3:]
+        if self._head is None and (self.in_head or data.strip(b"\r\n")):
+            self.in_head = True
             self._head_size += len(data)
-        if self._head_size > MAX_HEAD:
-            self._refuse(431, TOO_LARGE)
+            if len(self._headers) > MAX_HEADERS:
+                self._refuse(431, TOO_MANY)
 
-    def _refuse(self, status: int, message: str) -> None:
-        if not self._receiver.closing:
-            self._receiver.refuse(status, message)
+    def _parse(self, piece: bytes) -> None:
+        try:
+            self._parser.feed_data(piece)
+        except _ERRORS as error:
+            self._recover(error, piece)
+
+    def _recover(self, error: Exception, piece: bytes) -> None:
+        if isinstance(error, httptools.HttpParserUpgrade):
+            self._ignore_upgrade()
+        elif isinstance(error, httptools.HttpParserInvalidMethodError):
+            self._parse_unknown_method(piece)
+        else:
+            self._refuse(400, NOT_HTTP)
+
+    def _parse_unknown_method(self, piece: bytes) -> None:
+        """Have httptools parse the rest of a request whose method it does not know."""
+        line = _REQUEST_LINE.match(piece)
+        if line is None or self._method:
+            self._refuse(400, NOT_HTTP)
+            return
+        self._parser = httptools.HttpRequestParser(self)
+        self._method = line[1].decode()
+        self._parse(b"GET" + piece[line.end(1) :])
+
+    def _refuse(self, status: int, message: str, head: RequestHead | None = None) -> None:
+        if not self._receiver.deaf:
+            self._receiver.refuse(status, message, head or self.known)
 
     def _check_framing(self, size: int) -> None:
         """Bound what is sent beside the body: chunks of nothing but extensions, endless trailers."""
@@ -144,66 +201,95 @@ class RequestParser:
             self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % self._head.framing)
             self._resuming = False
 
-    def on_message_begin(self) -> None:
-        if self._resuming:
-            return
-        self.in_head = self._began = True
-        self._head_size = 0
-        self._target = b""
-        self._receiver.request_begins()
-
     def on_url(self, url: bytes) -> None:
-        if self._resuming:
+        if self._resuming or self._receiver.deaf:
             return
         self._target += url
         if len(self._target) > MAX_TARGET:
-            self._refuse(414, f"The request's URL is longer than {MAX_TARGET} bytes.")
+            self._refuse(414, TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.in_head:  # else it is a trailer: of no use here, and no header of the next request
+        if self._head is None:  # else it is a trailer: of no use here, and no header of the next request
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self.in_head = False
-        headers, self._headers = self._headers, []
-        if self._receiver.closing or self._resuming:
+        if self._receiver.deaf or self._resuming:
             return
+        headers, self._headers = self._headers, []
+        fields = _by_name(headers)
+        target, self._target = self._target.decode("latin-1"), b""
+        self.in_head = False
+        self._head_size = 0
         parser = self._parser
         version = parser.get_http_version()
-        fields: dict[bytes, bytes] = {}
-        size = 0
-        for name, value in headers:
-            size += len(name) + len(value)
-            key = name.lower()
-            fields[key] = b"%b, %b" % (fields[key], value) if key in fields else value
-        if version not in ("1.0", "1.1") or b"," in fields.get(b"host", b"") or not _frames_well(version, fields):
-            self._refuse(400, NOT_HTTP)
-        elif len(headers) > MAX_HEADERS:
-            self._refuse(431, f"The request has more than {MAX_HEADERS} headers.")
-        elif size > MAX_HEAD:
-            self._refuse(431, TOO_LARGE)
-        else:
-            method = parser.get_method().decode("latin-1")
-            target = self.target
-            if target[0] not in "/*" and (found := _ABSOLUTE.match(target)):
-                # As clients send it to proxies: what it names counts, not the header; RFC 9112, section 3.2.2.
-                host, target = found["host"].encode("latin-1"), found["rest"] or ""
-                target = target if target.startswith("/") else f"/{target}"
-                headers = [(b"Host", host), *(pair for pair in headers if pair[0].lower() != b"host")]
-                fields[b"host"] = host
-            self._body_began = True
-            self._body_size = self._body_wire = 0
-            self._head = RequestHead(method, target, headers, fields, version, parser.should_keep_alive())
-            self._receiver.request_head(self._head)
+        keep_alive = not self._method and parser.should_keep_alive()
+        method, self._method = self._method or parser.get_method().decode("latin-1"), ""
+        # With blanks, should there be any: llhttp takes them, too.
+        length = int(fields[b"content-length"]) if b"content-length" in fields else 0
+        head = RequestHead(method, target, headers, fields, version, keep_alive, length)
+        if (
+            version not in ("1.1", "1.0")
+            or b"," in fields.get(b"host", b"")
+            or (b"transfer-encoding" in fields and not _frames_well(head))
+        ):
+            self._refuse(400, NOT_HTTP, head)
+            return
+        if len(headers) > MAX_HEADERS:
+            self._refuse(431, TOO_MANY, head)
+            return
+        if target[0] not in "/*" and (found := _ABSOLUTE.match(target)):
+            head = _with_host(head, found["host"].encode("latin-1"), found["rest"] or "")
+        self._head = head
+        self._body_size = self._body_wire = 0
+        self._remaining = length
+        self._receiver.request_head(head)
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
-        if not self._receiver.closing:
+        if not self._receiver.deaf:
             self._receiver.request_body(body)
 
     def on_message_complete(self) -> None:
         head = self._head
-        if head is None or self._receiver.closing or (self._parser.should_upgrade() and head.framing):
+        if head is None or self._receiver.deaf or (self._parser.should_upgrade() and head.framing):
             return
         self._head = None
+        self._complete = True
         self._receiver.request_complete()
+
+
+def _end_of_piece(data: bytes, start: int, tail: bytes) -> int:
+    """Where the first empty line in `data` ends that may have begun in `tail`, before it; else the end of `data`."""
+    found = (tail + data[start : start + 3]).find(_EMPTY_LINE) if tail else -1
+    if found >= 0:
+        return start + found + 4 - len(tail)
+    found = data.find(_EMPTY_LINE, start)
+    return found + 4 if found >= 0 else len(data)
+
+
+def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    fields = {name.lower(): value for name, value in headers}
+    if len(fields) < len(headers):
+        fields.clear()
+        for name, value in headers:
+            key = name.lower()
+            fields[key] = b"%b, %b" % (fields[key], value) if key in fields else value
+    return fields
+
+
+def _frames_well(head: RequestHead) -> bool:
+    """Whether a proxy and this server must see the same end of a body in chunks; see RFC 9112, section 6.1.
+
+    llhttp has refused whatever else is doubtful: both framings at once, lengths that differ or are no numbers.
+    """
+    return head.http_version == "1.1" and head.fields[b"transfer-encoding"].lower() == b"chunked"
+
+
+def _with_host(head: RequestHead, host: bytes, rest: str) -> RequestHead:
+    """`head` of a request as clients send it to proxies: what its URL names counts, not the header.
+
+    See RFC 9112, section 3.2.2.
+    """
+    target = rest if rest.startswith("/") else f"/{rest}"
+    headers = [(b"Host", host), *(pair for pair in head.headers if pair[0].lower() != b"host")]
+    return replace(head, target=target, headers=headers, fields={**head.fields, b"host": host})

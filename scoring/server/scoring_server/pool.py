@@ -59,6 +59,7 @@ class Pool:
         self._processes = processes
         self._scheduled = False
         self._stopping = False
+        self._end_s = 1.0  # for a worker to end by itself once its link is closed
         self._delay = 0.1
         self._lost = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,6 +100,9 @@ class Pool:
 
     def submit(self, job: Job) -> bool:
         """Queue `job`; False where too many wait, be it here or, sent ahead, at a worker."""
+        if self._stopping:
+            self.fail(job, Failure.STOPPING)
+            return True
         if len(self.queue) >= self._safe_queue:
             idle = sum(not link.in_flight and link.ready for link in self.links)
             if self.waiting >= self._max_queue + idle:
@@ -224,7 +228,7 @@ class Pool:
 
     async def _replace(self, link: Link) -> None:
         # A script can close its link and live on: what it has begun is known for sure when it does no more.
-        status = await link.process.end(patience=0.0 if link.in_flight else 1.0)
+        status = await link.process.end(patience=0.0 if link.in_flight else self._end_s)
         self._share_out(link)
         link.process.progress.close()
         self.links.remove(link)
@@ -266,8 +270,9 @@ class Pool:
         job.receive(reply)
 
     async def stop(self, patience: float) -> None:
-        """End the workers, by force after `patience` seconds. What is queued or in flight fails."""
+        """End the workers within `patience` seconds, by force if need be. What is queued or in flight fails."""
         self._stopping = True
+        self._end_s = min(self._end_s, patience / 2)
         while self.queue:
             self.fail(self.queue.popleft(), Failure.STOPPING)
         self._launcher.close()
@@ -276,7 +281,7 @@ class Pool:
                 link.process.kill()
             if not link.transport.is_closing():
                 link.transport.write_eof()  # an idle worker ends by itself
-        timer = self.loop.call_later(patience, self._kill_all)
+        timer = self.loop.call_later(patience / 2, self._kill_all)
         while self.links:
             self._lost.clear()
             await self._lost.wait()

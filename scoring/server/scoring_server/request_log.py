@@ -163,11 +163,11 @@ class RequestLog:
             self._batches.put(self._pending)
             self._pending = []
 
-    def close(self) -> None:
+    def close(self, patience: float = _CLOSE_S) -> None:
         """Write what is pending, unless the disk hangs."""
         self._hand_over()
         self._batches.put([])
-        self._thread.join(_CLOSE_S)
+        self._thread.join(patience)
 
     def _write_all(self) -> None:
         while batch := self._batches.get():

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(logs.LOGGER)
 
+_LAST_S = 2.0  # of the time to stop in: for the workers' end, the last answers and the request log
 _CLOSE_S = 1.0
 
 
@@ -78,19 +79,31 @@ async def serve(
         logger.error("The entry script cannot be served: no worker is ready")
     if can_serve:
         await _await_notice(settings.lame_duck_s, service, stop)
-    patience = loop.time() + settings.drain_s
+    budget = Budget(settings.drain_s)
     service.draining = True
-    for listener in listeners:
-        await listener.stop()
+    await asyncio.gather(*(listener.stop(budget.left(budget.last)) for listener in listeners))
     if can_serve:
         logger.info("Stopping: %d connections, %d requests to finish", len(service.connections), pool.outstanding)
-        await _drain(service, patience - loop.time())
-    await pool.stop(max(0.5, patience - loop.time()))
-    await _close_all(service)
+        await _drain(service, budget.left(budget.last))
+    await pool.stop(budget.left(budget.last * 0.6))
+    await _close_all(service, budget.left(budget.last * 0.3))
     access_log.flush()
     if request_log is not None:
-        request_log.close()
+        request_log.close(budget.left(budget.last * 0.2))
     return status
+
+
+class Budget:
+    """The time from the signal to the exit, all of it: whoever sent the signal kills what is there afterwards."""
+
+    def __init__(self, seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.time() + seconds
+        self.last = min(_LAST_S, seconds / 2)  # what is to be left when requests are no longer waited for
+
+    def left(self, reserve: float) -> float:
+        """Seconds left without `reserve`, which is for what comes after."""
+        return max(0.0, self._end - reserve - self._loop.time())
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -133,12 +146,12 @@ async def _no_connections(service: Service) -> None:
         await service.changed.wait()
 
 
-async def _close_all(service: Service) -> None:
+async def _close_all(service: Service, patience: float) -> None:
     """Let the last answers go out, and break off what remains."""
     for connection in list(service.connections):
-        connection.close()
+        connection.end()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(_no_connections(service), _CLOSE_S)
+        await asyncio.wait_for(_no_connections(service), min(_CLOSE_S, patience))
     for connection in list(service.connections):
         connection.abort()
     await _no_connections(service)

@@ -15,7 +15,7 @@ from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
 from .keys import Keys
 from .logs import AccessLog
-from .metrics import OTHER_ROUTE, Failure, status_failure
+from .metrics import OTHER_METHOD, OTHER_ROUTE, Failure, status_failure
 from .metrics_page import MetricsPage
 from .models import served_models
 from .pool import Pool
@@ -24,6 +24,7 @@ from .tracing import NO_IDS
 from .ui import Ui
 
 if TYPE_CHECKING:
+    from .parsing import RequestHead
     from .request_log import RequestLog
 
 NOT_FOUND = (
@@ -36,6 +37,7 @@ PLAIN = "This port answers health checks only: use the service's own, with https
 BUSY = "The server is busy. Try again later."
 METRICS = "/metrics"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
+_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])  # RFC 9110, 5789
 _SWEEP_S = 1.0
 
 
@@ -50,9 +52,12 @@ class Service:
         self.metrics = pool.metrics
         self.keys = keys
         self.cors = Cors(settings.cors_origins)
-        self.version_line = (
-            f"x-ms-server-version: azmlinfsrv/{__version__}\r\n".encode() if settings.server_version_header else b""
-        )
+        self.own_lines = _own_lines(settings)
+        self.forwarding = None
+        if settings.forwarded_allow_ips:
+            from .forwarding import Forwarding  # here, as few servers need it
+
+            self.forwarding = Forwarding(settings.forwarded_allow_ips)
         self.max_body_bytes = settings.max_body_bytes
         self.read_timeout_s = settings.read_timeout_s
         self.keep_alive_s = settings.keep_alive_s
@@ -90,6 +95,7 @@ class Service:
         # Health checks need not know the prefix.
         self._routes["/"] = self._routes[prefix or "/"] = self._routes[f"{prefix}/"]
         self._health_paths = {"/", f"{prefix}/", prefix}
+        self._spared = {*self._health_paths, f"{prefix}{METRICS}"}  # answered however much is held
         self._labels = {path: path.removeprefix(prefix) or "/" for path in self._routes}
         self._labels.update(dict.fromkeys(self._ui.routes, "/ui"))
         pool.on_ready = self._describe
@@ -102,11 +108,15 @@ class Service:
 
     # requests
 
-    def admits(self, exchange: Exchange) -> bool:
-        """Whether the caller may go on. Health checks and the test page need no key; a preflight cannot have one."""
-        return (
-            self._has_key(exchange)
-            or exchange.method == "OPTIONS"
+    def admits(self, exchange: Exchange, head: RequestHead) -> bool:
+        """Whether the caller may go on. Health checks and the test page need no key; a preflight cannot have one.
+
+        None of these has a body, which would have to be held.
+        """
+        if not self.keys.required or self._has_key(exchange):
+            return True
+        return not head.has_body and (
+            exchange.method == "OPTIONS"
             or self._is_health_check(exchange)
             or exchange.target in self._open_paths
             or self._ui.admits(exchange)
@@ -132,6 +142,8 @@ class Service:
             exchange.error(405, NOT_ALLOWED, _allow(methods))
         elif exchange.method == "OPTIONS" and answer != self._handle_score:
             exchange.respond(200, _HTML + _allow(methods), b"", failed=None)
+        elif self.buffered_bytes > self._max_buffered and path not in self._spared:
+            exchange.error(503, BUSY, RETRY)
         else:
             answer(exchange)
 
@@ -153,7 +165,7 @@ class Service:
         version = parse_qs(query, keep_blank_values=True).get("version", ["2"])[0]
         document = self._swagger.get(swagger.ALIASES.get(version, ""))
         if document is not None:
-            exchange.respond(200, JSON_HEAD, document)
+            exchange.respond(200, JSON_HEAD, document, shared=True)
         elif not self._style:
             self._not_ready(exchange)
         else:
@@ -193,7 +205,8 @@ class Service:
         """Account for an answered request."""
         seconds = time.perf_counter() - exchange.started
         label = self._labels.get(exchange.target) or self._label(exchange.target)
-        self.metrics.seconds[exchange.method, label, status].observe(seconds)
+        method = exchange.method if exchange.method in _METHODS else OTHER_METHOD
+        self.metrics.seconds[method, label, status].observe(seconds)
         failure = status_failure(status) if exchange.failure is None else exchange.failure
         if failure:
             self.metrics.failures[failure] += 1
@@ -260,6 +273,15 @@ class Service:
         self._sweeping = bool(self.connections)
         if self._sweeping:
             self.loop.call_later(_SWEEP_S, self._sweep)
+
+
+def _own_lines(settings: Settings) -> dict[bool | None, bytes]:
+    """The header lines of the server's own, by whether run() failed; None where that is not to be told."""
+    version = f"x-ms-server-version: azmlinfsrv/{__version__}\r\n".encode() if settings.server_version_header else b""
+    lines: dict[bool | None, bytes] = {None: version}
+    for failed in (False, True):
+        lines[failed] = version + f"x-ms-run-function-failed: {failed}\r\n".encode()
+    return lines
 
 
 def _allow(methods: tuple[str, ...]) -> bytes:

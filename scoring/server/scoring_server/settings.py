@@ -8,6 +8,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .conversions import (
+    digests,
+    flag,
+    integer,
+    items,
+    level,
+    log_format,
+    prefix,
+    proxies,
+    seconds,
+    share,
+    switch,
+    text,
+    time_limit,
+)
+
 DEFAULT_APP_ROOT = "/var/azureml-app"
 MEBIBYTE = 1024 * 1024
 
@@ -48,7 +64,9 @@ class Settings:
     )
     warmup_sample: str = ""  # SCORING_WARMUP_SAMPLE: a request's body, in a file relative to app_root; run before ready
     max_body_bytes: int = 100 * MEBIBYTE  # SCORING_MAX_BODY_BYTES
-    max_buffered_bytes: int = 512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests together
+    max_buffered_bytes: int = (
+        512 * MEBIBYTE  # SCORING_MAX_BUFFERED_BYTES: bodies of all requests, and answers not yet taken, together
+    )
     max_queue: int = 1000  # SCORING_MAX_QUEUE: requests that wait for a worker
     queue_timeout_ms: int = 0  # SCORING_QUEUE_TIMEOUT_MS: how long they wait, 0 for as long as it takes
     stream_buffer_bytes: int = 8 * MEBIBYTE  # SCORING_STREAM_BUFFER_BYTES: of a streamed answer, for a slow caller
@@ -56,6 +74,7 @@ class Settings:
     max_connections: int = 4096  # SCORING_MAX_CONNECTIONS
     read_timeout_s: float = 30.0  # SCORING_READ_TIMEOUT: for a request's head, and for silence within a body
     keep_alive_s: float = 75.0  # SCORING_KEEP_ALIVE: an idle connection's life
+    forwarded_allow_ips: tuple[str, ...] = ()  # SCORING_FORWARDED_ALLOW_IPS: proxies whose X-Forwarded-... is believed
     keys_file: str = ""  # SCORING_KEYS_FILE: one key a line; empty: no key is asked for
     tls_certificate: str = ""  # SCORING_TLS_CERTIFICATE, a PEM file with the chain
     tls_key: str = ""  # SCORING_TLS_KEY, a PEM file
@@ -70,7 +89,7 @@ class Settings:
     ui: str = "auto"  # SCORING_UI: the test page on, off, or auto: on unless keys are asked for
     sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file, in place of sample_input.json beside the script
     listen_when_ready: bool = False  # SCORING_LISTEN_WHEN_READY: until then refuse connections
-    drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit; below docker stop's 10 s
+    drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit, all included; below docker stop's 10 s
     verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is loaded
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
     model_records: str = "/opt/model-records"  # SCORING_MODEL_RECORDS: records of the models' files, and samples
@@ -84,13 +103,13 @@ class Settings:
         values: dict[str, Any] = {}
         for variable, (name, convert) in _VARIABLES.items():
             given = environ.get(variable, config.get(variable))
-            if given is None or (given == "" and convert is not _text):
+            if given is None or (given == "" and convert is not text):
                 continue
             try:
                 values[name] = convert(_as_text(given))
             except ValueError as error:
                 raise SettingsError(f"{variable} is {given!r}; {error}.") from None
-        if not values.get("health_port") and _flag(environ.get("SEPERATE_HEALTH_ENDPOINT", "false")):
+        if not values.get("health_port") and flag(environ.get("SEPERATE_HEALTH_ENDPOINT", "false")):
             values["health_port"] = 5000
         values["unknown_keys"] = tuple(sorted(set(config) - set(_VARIABLES) - _IGNORED))
         return cls(**values)
@@ -142,145 +161,61 @@ def _as_text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _text(value: str) -> str:
-    return value
-
-
-def _flag(value: str) -> bool:
-    if value.lower() in ("true", "1", "yes", "on"):
-        return True
-    if value.lower() in ("false", "0", "no", "off"):
-        return False
-    raise ValueError("allowed are true and false")
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def convert(value: str) -> int:
-        try:
-            number = int(value)
-        except ValueError:
-            number = low - 1
-        if not low <= number <= high:
-            raise ValueError(f"allowed are whole numbers from {low} to {high}")
-        return number
-
-    return convert
-
-
-def _seconds(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e7:
-        raise ValueError("allowed are seconds, from 0 on")
-    return number
-
-
-def _origins(value: str) -> tuple[str, ...]:
-    return tuple(origin for origin in (part.strip() for part in value.split(",")) if origin)
-
-
-def _digests(value: str) -> dict[str, str]:
-    try:
-        content = json.loads(value)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or not all("/" in name for name in content):
-        raise ValueError("allowed is a JSON object with a sha256 for each name/version")
-    return {str(name): str(digest) for name, digest in content.items()}
-
-
-def _prefix(value: str) -> str:
-    stripped = value.strip("/")
-    return f"/{stripped}" if stripped else ""
-
-
-def _switch(value: str) -> str:
-    if value.lower() == "auto":
-        return "auto"
-    try:
-        return "on" if _flag(value) else "off"
-    except ValueError:
-        raise ValueError("allowed are auto, on and off") from None
-
-
-def _level(value: str) -> str:
-    if value.upper() not in ("DEBUG", "INFO", "WARNING", "WARN", "ERROR", "CRITICAL"):
-        raise ValueError("allowed are DEBUG, INFO, WARNING, ERROR and CRITICAL")
-    return value.upper()
-
-
-def _share(value: str) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise ValueError("allowed are numbers from 0 to 1")
-    return number
-
-
-def _log_format(value: str) -> str:
-    if value.lower() not in ("text", "json"):
-        raise ValueError("allowed are text and json")
-    return value.lower()
-
-
-_PORT = _integer(1, 65535)
-_BYTES = _integer(1, 2**32 - 1)  # the frames' lengths have 32 bits
+_PORT = integer(1, 65535)
+_BYTES = integer(1, 2**32 - 1)  # the frames' lengths have 32 bits
 
 _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "AML_APP_ROOT": ("app_root", _text),
-    "AZUREML_ENTRY_SCRIPT": ("entry_script", _text),
-    "AZUREML_SOURCE_DIRECTORY": ("source_directory", _text),
-    "AZUREML_MODEL_DIR": ("model_dir", _text),
-    "AZUREML_LOG_LEVEL": ("log_level", _level),
-    "SERVICE_NAME": ("service_name", _text),
-    "SERVICE_VERSION": ("service_version", _text),
-    "SERVICE_PATH_PREFIX": ("path_prefix", _prefix),
-    "WORKER_COUNT": ("worker_count", _integer(1, 1024)),
-    "WORKER_PRELOAD": ("worker_preload", _flag),
-    "WORKER_TIMEOUT": ("worker_timeout_s", _seconds),
-    "SCORING_TIMEOUT_MS": ("scoring_timeout_ms", _integer(1, 2**31 - 1)),
-    "AML_CORS_ORIGINS": ("cors_origins", _origins),
-    "SERVER_VERSION_LOG_RESPONSE_ENABLED": ("server_version_header", _flag),
-    "SCORING_HOST": ("host", _text),
+    "AML_APP_ROOT": ("app_root", text),
+    "AZUREML_ENTRY_SCRIPT": ("entry_script", text),
+    "AZUREML_SOURCE_DIRECTORY": ("source_directory", text),
+    "AZUREML_MODEL_DIR": ("model_dir", text),
+    "AZUREML_LOG_LEVEL": ("log_level", level),
+    "SERVICE_NAME": ("service_name", text),
+    "SERVICE_VERSION": ("service_version", text),
+    "SERVICE_PATH_PREFIX": ("path_prefix", prefix),
+    "WORKER_COUNT": ("worker_count", integer(1, 1024)),
+    "WORKER_PRELOAD": ("worker_preload", flag),
+    "WORKER_TIMEOUT": ("worker_timeout_s", seconds),
+    "SCORING_TIMEOUT_MS": ("scoring_timeout_ms", integer(1, 2**31 - 1)),
+    "AML_CORS_ORIGINS": ("cors_origins", items),
+    "SERVER_VERSION_LOG_RESPONSE_ENABLED": ("server_version_header", flag),
+    "SCORING_HOST": ("host", text),
     "SCORING_PORT": ("port", _PORT),
     "SCORING_HEALTH_PORT": ("health_port", _PORT),
-    "SCORING_FAST_JSON": ("fast_json", _flag),
-    "SCORING_NAN_AS_NULL": ("nan_as_null", _flag),
-    "SCORING_BATCH_SIZE": ("batch_size", _integer(1, 4096)),
-    "SCORING_BATCH_DELAY_MS": ("batch_delay_ms", _integer(0, 10_000)),
-    "SCORING_WARMUP_SAMPLE": ("warmup_sample", _text),
+    "SCORING_FAST_JSON": ("fast_json", flag),
+    "SCORING_NAN_AS_NULL": ("nan_as_null", flag),
+    "SCORING_BATCH_SIZE": ("batch_size", integer(1, 4096)),
+    "SCORING_BATCH_DELAY_MS": ("batch_delay_ms", integer(0, 10_000)),
+    "SCORING_WARMUP_SAMPLE": ("warmup_sample", text),
     "SCORING_MAX_BODY_BYTES": ("max_body_bytes", _BYTES),
-    "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", _integer(1, 2**62)),
-    "SCORING_MAX_QUEUE": ("max_queue", _integer(0, 1_000_000)),
-    "SCORING_QUEUE_TIMEOUT_MS": ("queue_timeout_ms", _integer(0, 2**31 - 1)),
-    "SCORING_STREAM_BUFFER_BYTES": ("stream_buffer_bytes", _integer(1, 2**62)),
-    "SCORING_STREAM_RATE": ("stream_rate", _integer(0, 2**31 - 1)),
-    "SCORING_MAX_CONNECTIONS": ("max_connections", _integer(1, 1_000_000)),
-    "SCORING_READ_TIMEOUT": ("read_timeout_s", _seconds),
-    "SCORING_KEEP_ALIVE": ("keep_alive_s", _seconds),
-    "SCORING_KEYS_FILE": ("keys_file", _text),
-    "SCORING_TLS_CERTIFICATE": ("tls_certificate", _text),
-    "SCORING_TLS_KEY": ("tls_key", _text),
-    "SCORING_METRICS": ("metrics", _flag),
-    "SCORING_METRICS_OPEN": ("metrics_open", _flag),
-    "SCORING_LOG_FORMAT": ("log_format", _log_format),
-    "SCORING_REQUEST_LOG_RATE": ("request_log_rate", _share),
-    "SCORING_REQUEST_LOG_PATH": ("request_log_path", _text),
-    "SCORING_REQUEST_LOG_RECORD_BYTES": ("request_log_record_bytes", _integer(8192, 2**30)),
-    "SCORING_REQUEST_LOG_FILE_BYTES": ("request_log_file_bytes", _integer(8192, 2**40)),
-    "SCORING_REQUEST_LOG_FILES": ("request_log_files", _integer(1, 1000)),
-    "SCORING_UI": ("ui", _switch),
-    "SCORING_SAMPLE_INPUT": ("sample_input", _text),
-    "SCORING_LISTEN_WHEN_READY": ("listen_when_ready", _flag),
-    "SCORING_DRAIN": ("drain_s", _seconds),
-    "SCORING_VERIFY_MODELS": ("verify_models", _flag),
-    "SCORING_MODEL_DIGESTS": ("model_digests", _digests),
-    "SCORING_MODEL_RECORDS": ("model_records", _text),
-    "SCORING_LAME_DUCK": ("lame_duck_s", _seconds),
+    "SCORING_MAX_BUFFERED_BYTES": ("max_buffered_bytes", integer(1, 2**62)),
+    "SCORING_MAX_QUEUE": ("max_queue", integer(0, 1_000_000)),
+    "SCORING_QUEUE_TIMEOUT_MS": ("queue_timeout_ms", integer(0, 2**31 - 1)),
+    "SCORING_STREAM_BUFFER_BYTES": ("stream_buffer_bytes", integer(1, 2**62)),
+    "SCORING_STREAM_RATE": ("stream_rate", integer(0, 2**31 - 1)),
+    "SCORING_MAX_CONNECTIONS": ("max_connections", integer(1, 1_000_000)),
+    "SCORING_READ_TIMEOUT": ("read_timeout_s", time_limit),
+    "SCORING_KEEP_ALIVE": ("keep_alive_s", seconds),
+    "SCORING_FORWARDED_ALLOW_IPS": ("forwarded_allow_ips", proxies),
+    "SCORING_KEYS_FILE": ("keys_file", text),
+    "SCORING_TLS_CERTIFICATE": ("tls_certificate", text),
+    "SCORING_TLS_KEY": ("tls_key", text),
+    "SCORING_METRICS": ("metrics", flag),
+    "SCORING_METRICS_OPEN": ("metrics_open", flag),
+    "SCORING_LOG_FORMAT": ("log_format", log_format),
+    "SCORING_REQUEST_LOG_RATE": ("request_log_rate", share),
+    "SCORING_REQUEST_LOG_PATH": ("request_log_path", text),
+    "SCORING_REQUEST_LOG_RECORD_BYTES": ("request_log_record_bytes", integer(8192, 2**30)),
+    "SCORING_REQUEST_LOG_FILE_BYTES": ("request_log_file_bytes", integer(8192, 2**40)),
+    "SCORING_REQUEST_LOG_FILES": ("request_log_files", integer(1, 1000)),
+    "SCORING_UI": ("ui", switch),
+    "SCORING_SAMPLE_INPUT": ("sample_input", text),
+    "SCORING_LISTEN_WHEN_READY": ("listen_when_ready", flag),
+    "SCORING_DRAIN": ("drain_s", seconds),
+    "SCORING_VERIFY_MODELS": ("verify_models", flag),
+    "SCORING_MODEL_DIGESTS": ("model_digests", digests),
+    "SCORING_MODEL_RECORDS": ("model_records", text),
+    "SCORING_LAME_DUCK": ("lame_duck_s", seconds),
 }
 # Known to Azure ML's server and without meaning here.
 _IGNORED = {"WORKSPACE_NAME", "HOSTNAME", "AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY"}

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .logs import LOGGER
 from .settings import Settings
@@ -42,15 +42,22 @@ _HEAD = (
 _ACCEPTS_GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 
 
-class File(NamedTuple):
+class File:
     """A file as it is sent: the header lines that go with it, its entity tag, and its content, packed by gzip.
 
-    Every browser takes it packed; what is kept is a quarter of the whole.
+    Every browser takes it packed, which is a quarter of the whole. The whole is kept once it is asked for.
     """
 
-    head: bytes
-    tag: bytes
-    packed: bytes
+    def __init__(self, head: bytes, tag: bytes, packed: bytes) -> None:
+        self.head = head
+        self.tag = tag
+        self.packed = packed
+
+    @functools.cached_property
+    def content(self) -> bytes:
+        import gzip
+
+        return gzip.decompress(self.packed)
 
 
 class Ui:
@@ -59,6 +66,7 @@ class Ui:
     def __init__(self, settings: Settings, *, keys_required: bool) -> None:
         self.routes: dict[str, Route] = {}
         self._files: dict[str, File] = {}
+        self._loading: dict[str, asyncio.Future[File]] = {}
         self._words = {
             "keys": "required" if keys_required else "none",
             "service": settings.service_name,
@@ -80,11 +88,14 @@ class Ui:
         if file is not None:
             _send(file, exchange)
             return
-        # In a thread, as packing Swagger UI takes long enough to hold up scoring.
-        loading = asyncio.get_running_loop().run_in_executor(None, load, name, self._words)
+        loading = self._loading.get(name)
+        if loading is None:
+            # In a thread, as packing Swagger UI takes long enough to hold up scoring; once for all who ask meanwhile.
+            loading = self._loading[name] = asyncio.get_running_loop().run_in_executor(None, load, name, self._words)
         loading.add_done_callback(functools.partial(self._loaded, name, exchange))
 
     def _loaded(self, name: str, exchange: Exchange, loading: asyncio.Future[File]) -> None:
+        self._loading.pop(name, None)
         try:
             file = self._files[name] = loading.result()
         except OSError as error:
@@ -130,11 +141,9 @@ def _send(file: File, exchange: Exchange) -> None:
     if file.tag in known:
         exchange.respond(304, file.head, b"", failed=None)
     elif _ACCEPTS_GZIP.search(exchange.fields.get(b"accept-encoding", b"")):
-        exchange.respond(200, file.head + b"Content-Encoding: gzip\r\n", file.packed, failed=None)
+        exchange.respond(200, file.head + b"Content-Encoding: gzip\r\n", file.packed, failed=None, shared=True)
     else:
-        import gzip
-
-        exchange.respond(200, file.head, gzip.decompress(file.packed), failed=None)
+        exchange.respond(200, file.head, file.content, failed=None, shared=True)
 
 
 def _redirect(exchange: Exchange) -> None:

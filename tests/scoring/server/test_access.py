@@ -18,6 +18,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     root = app_root(tmp_path_factory.mktemp("guarded"), "plain.py", "sibling.py")
     (root / "keys").write_text("first-key\nsecond-key\n")
     environ = {"SCORING_KEYS_FILE": str(root / "keys"), "AML_CORS_ORIGINS": "*"}
+    environ |= {"SCORING_UI": "on", "SCORING_METRICS_OPEN": "true"}
     with running(root, "plain.py", environ) as server:
         yield server
 
@@ -57,9 +58,29 @@ def test_health_and_preflight_need_no_key(guarded: Server) -> None:
     assert (answer.status, answer.header("access-control-allow-methods")) == (200, "GET, POST")
 
 
-def test_a_body_is_not_read_without_a_key(guarded: Server) -> None:
-    answer = guarded.raw(b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"POST /score", b"GET /score", b"GET /", b"HEAD /", b"OPTIONS /score", b"OPTIONS /", b"OPTIONS *"),
+        *(b"GET /ui", b"GET /metrics", b"PUT /nope", b"FOO /"),
+    ],
+)
+def test_a_body_is_not_read_without_a_key(guarded: Server, line: bytes, framing: bytes) -> None:
+    """Not even where no key is needed without one: health checks, preflights, the test page, open metrics."""
+    answer = guarded.raw(line + b" HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401")
+
+
+@pytest.mark.parametrize("line", [b"GET /", b"OPTIONS /score", b"GET /ui", b"GET /metrics"])
+def test_an_empty_body_is_none(guarded: Server, line: bytes) -> None:
+    request = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    assert guarded.raw(line + request).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_is_read_with_a_key(guarded: Server) -> None:
+    for method, target in (("GET", "/"), ("OPTIONS", "/score"), ("GET", "/ui")):
+        assert guarded.request(method, target, "1", dict([FIRST])).status == 200
 
 
 def test_a_preflight_without_a_key_does_not_reach_the_script(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .process import Server, read_all, running, write_script
-from .wire import HEAD, assert_serves, status
+from .fuzzing import RSS_TOLERANCE_KB, front_use
+from .process import Server, app_root, read_all, running, write_script
+from .wire import CHUNKED, HEAD, assert_serves, status
 
 
 @pytest.mark.parametrize("data", [b"GET / HT", HEAD + b"Content-Length: 10\r\n\r\n123"], ids=["head", "body"])
@@ -21,19 +23,58 @@ def test_a_slow_client_gets_408(small: Server, data: bytes) -> None:
     assert_serves(small)
 
 
-def test_a_client_that_trickles_gets_408(small: Server) -> None:
+LINES = b"GET / HTTP/1.1\r\nHost: x\r\nX: "
+
+
+@pytest.mark.parametrize(
+    ("at_once", "rest"),
+    [
+        (b"", LINES + b"x" * 1000),
+        (LINES, b"x" * 1000),
+        (HEAD + b"Content-Length: 900\r\n\r\n", b"x" * 900),
+        (CHUNKED + b"384\r\n", b"x" * 900),
+    ],
+    ids=["all", "header", "body", "chunk"],
+)
+def test_a_client_that_trickles_gets_408(small: Server, at_once: bytes, rest: bytes) -> None:
+    """A byte at a time, and never silent."""
     with small.connect() as connection:
-        started = time.monotonic()
-        answer = b""
-        connection.settimeout(0.1)
-        while not answer and time.monotonic() - started < 10:
-            connection.sendall(b"G" if time.monotonic() == started else b"E")
-            try:
-                answer = connection.recv(65536)
-            except TimeoutError:
-                continue
-        assert status(answer) in (400, 408)
+        connection.sendall(at_once)
+        connection.settimeout(0.05)
+        deadline = time.monotonic() + 10
+        received = b""
+        while not received:
+            assert time.monotonic() < deadline, "it may go on"
+            connection.sendall(rest[:1])
+            rest = rest[1:]
+            with contextlib.suppress(TimeoutError):
+                received = connection.recv(65536)
+        assert status(received) == 408
     assert_serves(small)
+
+
+def test_a_body_that_came_fast_buys_no_silence(tmp_path: Path) -> None:
+    environ = {"SCORING_READ_TIMEOUT": "1"}
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", environ) as server, server.connect() as connection:
+        connection.sendall(HEAD + b"Content-Length: 60000000\r\n\r\n" + b"x" * 50_000_000)
+        connection.settimeout(10)
+        assert status(connection.recv(65536)) == 408
+
+
+def test_a_body_may_come_slowly_as_long_as_it_comes(tmp_path: Path) -> None:
+    environ = {"SCORING_READ_TIMEOUT": "1"}
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", environ) as server, server.connect() as connection:
+        connection.sendall(HEAD + b"Content-Length: 20001\r\n\r\n7")
+        connection.settimeout(0.2)
+        for _ in range(19):
+            connection.sendall(b" " * 1000)
+            with pytest.raises(TimeoutError):
+                connection.recv(65536)
+        connection.settimeout(10)
+        connection.sendall(b" " * 1000)
+        assert status(connection.recv(65536)) == 200
 
 
 def test_an_idle_connection_is_closed(small: Server) -> None:
@@ -122,15 +163,17 @@ def test_a_stream_that_is_not_taken_frees_its_worker(tmp_path: Path) -> None:
 
 
 def test_a_thousand_clients_that_send_a_byte_now_and_then(plain: Server) -> None:
-    """Heads and bodies; all the while the others are served, and the front holds no more than their bytes."""
+    """Heads and bodies; all the while the others are served, and the front holds little for each."""
+    before, _ = front_use(plain)
     held = [plain.connect() for _ in range(1000)]
     try:
-        for turn in range(3):
+        for turn in range(10):
             for number, connection in enumerate(held):
-                data = HEAD + b"Content-Length: 9\r\n\r\n1" if number % 2 else HEAD
-                connection.sendall(data[turn * 10 : turn * 10 + 10])
+                data = HEAD + b"Content-Length: 9999\r\n\r\n1" if number % 2 else HEAD + b"X: " + b"x" * 100
+                connection.sendall(data[turn * 7 : turn * 7 + 7])
             assert_serves(plain)
             assert plain.request("GET", "/").body == b"Healthy"
+        assert front_use(plain)[0] - before < RSS_TOLERANCE_KB
     finally:
         for connection in held:
             connection.close()

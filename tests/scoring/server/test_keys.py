@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from scoring_server.keys import Keys, read_keys
@@ -45,6 +47,32 @@ def test_keys_change_without_a_restart(tmp_path: Path, clock: Clock) -> None:
     assert not keys.allow(b"Bearer old")
     assert keys.allow(b"Bearer newer")
     assert keys.allow(b"Bearer stays")
+
+
+@pytest.mark.parametrize("given", [b"first-key", b"second-key", b"first-keY", b"", b"f", b"first-key-and-more"])
+def test_keys_are_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
+    """By the function made for it, with every key, whichever fits; and by nothing else."""
+
+    class Secret(bytes):
+        def __eq__(self, other: object) -> bool:
+            raise AssertionError("compared byte by byte")
+
+        __ne__ = __eq__
+        __hash__ = bytes.__hash__
+
+    path = tmp_path / "keys"
+    path.write_text("first-key\nsecond-key\n")
+    keys = Keys(str(path))
+    monkeypatch.setattr(keys, "_keys", [Secret(key) for key in keys._keys])
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare_digest(left: bytes, right: bytes) -> bool:
+        compared.append((bytes(left), bytes(right)))
+        return hmac.compare_digest(bytes(left), bytes(right))
+
+    monkeypatch.setattr("scoring_server.keys.hmac", SimpleNamespace(compare_digest=compare_digest))
+    assert keys.allow(b"Bearer " + given) is (given in (b"first-key", b"second-key"))
+    assert compared == [(given, b"first-key"), (given, b"second-key")]
 
 
 @pytest.mark.parametrize("wrong", ["", "\n \n", None])

@@ -6,14 +6,18 @@ import contextlib
 import http.client
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from .certificates import tls_environ, trusting
 from .process import Server, app_root, later, read_all, read_answer, running, wait_for_queue, write_script
+from .wire import HEAD, answers, post, sleep
 
 
 def test_sigterm_finishes_what_was_asked(tmp_path: Path) -> None:
@@ -134,16 +138,82 @@ def test_a_lame_duck_stops_by_itself(tmp_path: Path) -> None:
         assert server.process.wait(10) == 0
 
 
-def test_the_drain_ends_in_time(tmp_path: Path) -> None:
-    environ = {"SCORING_DRAIN": "1"}
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server:
-        hanging = later(server, {"do": "sleep", "seconds": 60})
-        started = time.monotonic()
+HANGS_AT_EXIT = """
+import atexit, time
+def init():
+    atexit.register(time.sleep, 60)
+def run(data):
+    print("run with", len(data), "characters")
+    if data == '"sleep"':
+        time.sleep(60)
+    return data
+"""
+
+
+def test_a_lame_duck_closes_behind_the_last_of_several_requests(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", {"SCORING_LAME_DUCK": "60"}) as server:
+        server.process.send_signal(signal.SIGTERM)
+        assert server.log.wait_for("Stopping in 60 s")
+        received = answers(server.raw(post("7") + b"GET /swagger.json HTTP/1.1\r\n\r\n" * 3 + post("8")))
+        assert [answer.status for answer in received] == [200] * 5
+        assert [answer.header("connection") for answer in received] == [None] * 4 + ["close"]
         assert server.stop() == 0
-        assert time.monotonic() - started < 4
-        assert "SCORING_DRAIN allows" in server.log.text
-        answer = hanging.result(30)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("drain", [3.0])
+def test_the_drain_ends_in_time(tmp_path: Path, drain: float, tls: bool) -> None:
+    """Whatever holds it up: a request that hangs, callers who keep their connections, a worker that does not end."""
+    root = write_script(tmp_path, HANGS_AT_EXIT)
+    environ = {"SCORING_DRAIN": str(drain), "SCORING_REQUEST_LOG_RATE": "1", "WORKER_COUNT": "2"}
+    environ |= {"SCORING_REQUEST_LOG_PATH": str(tmp_path / "log"), **(tls_environ(root) if tls else {})}
+    with running(root, "score.py", environ, workers=2) as server, ExitStack() as stack:
+
+        def connect() -> socket.socket:
+            plain = stack.enter_context(server.connect())
+            context = trusting(root) if tls else None
+            return context.wrap_socket(plain, server_hostname="localhost") if context else plain
+
+        hanging, half, idle = stack.enter_context(connect()), stack.enter_context(connect()), connect()
+        stack.enter_context(idle)
+        stack.enter_context(server.connect())  # with TLS, one that does not even shake hands
+        hanging.sendall(post('"sleep"'))
+        half.sendall(HEAD + b"Content-Length: 9\r\n\r\n7")
+        idle.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert idle.recv(65536)
+        assert server.log.wait_for("run with")
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+        spent = time.monotonic() - started
+        assert drain / 2 < spent <= drain
+        (answer,) = answers(read_all(hanging))
         assert (answer.status, answer.message) == (503, "The service is stopping.")
+    assert "SCORING_DRAIN allows" in server.log.text
+
+
+def test_what_waits_behind_a_request_that_hangs_is_told(tmp_path: Path) -> None:
+    environ = {"SCORING_DRAIN": "1.5"}
+    with (
+        running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server,
+        server.connect() as connection,
+    ):
+        connection.sendall(post(sleep(60)) + post("7") * 3)
+        assert server.log.wait_for("run with")
+        server.process.send_signal(signal.SIGTERM)
+        received = answers(read_all(connection))
+        assert [(answer.status, answer.message) for answer in received] == [(503, "The service is stopping.")] * 4
+        assert [answer.header("connection") for answer in received] == [None] * 3 + ["close"]
+        assert server.process.wait(10) == 0
+
+
+def test_without_a_drain_the_end_comes_at_once(tmp_path: Path) -> None:
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", {"SCORING_DRAIN": "0"}) as server:
+        hanging = later(server, {"do": "sleep", "seconds": 60})
+        assert server.stop(timeout=3) == 0
+        with contextlib.suppress(http.client.HTTPException, OSError):
+            assert hanging.result(30).status == 503
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:

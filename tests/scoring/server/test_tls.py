@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import shutil
 import socket
 import ssl
@@ -13,33 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from .certificates import make_certificate, tls_environ
 from .process import Answer, Server, app_root, launch, read_answer, running
-
-
-def make_certificate(folder: Path, name: str) -> None:
-    """A self-signed certificate for localhost, moved into place at once."""
-    subprocess.run(
-        [
-            *[
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:prime256v1",
-                "-nodes",
-                "-days",
-                "2",
-            ],
-            *f"-subj /CN={name} -addext subjectAltName=DNS:localhost -keyout key.new -out cert.new".split(),
-        ],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    os.replace(folder / "key.new", folder / "key.pem")
-    os.replace(folder / "cert.new", folder / "cert.pem")
 
 
 def ask(server: Server, method: str, target: str, body: str | None = None) -> Answer:
@@ -149,6 +123,12 @@ def test_silent_clients_do_not_keep_the_server_from_stopping(tmp_path: Path) -> 
         with server.connect(), server.connect():
             assert ask(server, "GET", "/").body == b"Healthy"
             assert server.stop() == 0
+
+
+def test_a_short_time_to_read_leaves_one_to_connect(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "raw.py")
+    with running(root, "raw.py", {**tls_environ(root), "SCORING_READ_TIMEOUT": "0.5"}) as server:
+        assert ask(server, "GET", "/").body == b"Healthy"
 
 
 @pytest.mark.parametrize("open_", [False, True])

@@ -1,0 +1,113 @@
+"""The parser: whatever the pieces in which requests come, they are the same, and come one at a time."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scoring_server.parsing import MAX_HEAD, NOT_HTTP, RequestHead, RequestParser
+
+from .fuzzing import cases
+from .wire import END, HEAD
+
+
+class Taker:
+    """Takes requests as (method, target, body); and what was refused, last, as (status, message)."""
+
+    def __init__(self) -> None:
+        self.deaf = False
+        self.heads: list[RequestHead] = []
+        self.found: list[tuple[object, ...]] = []
+        self.body = b""
+
+    def request_head(self, head: RequestHead) -> None:
+        self.heads.append(head)
+        self.body = b""
+
+    def request_body(self, data: bytes) -> None:
+        self.body += data
+
+    def request_complete(self) -> None:
+        self.found.append((self.heads[-1].method, self.heads[-1].target, self.body))
+
+    def refuse(self, status: int, message: str, known: RequestHead) -> None:
+        self.found.append((status, message))
+        self.deaf = True
+
+
+def parse(data: bytes, cuts: list[int]) -> list[tuple[object, ...]]:
+    """What is found in `data` that comes cut at these places."""
+    taker = Taker()
+    parser = RequestParser(taker)
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    for start, end in pairwise(places):
+        piece = data[start:end]
+        at = 0
+        while at < len(piece) and not taker.deaf:
+            before = len(taker.found)
+            at = parser.feed(piece, at)
+            assert len(taker.found) <= before + 1, "one at a time"
+            assert at == len(piece) or taker.deaf or len(taker.found) == before + 1, "stopped without reason"
+    return taker.found
+
+
+CHUNKED = b"POST /%d HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+REQUESTS = [
+    (b"GET /%d HTTP/1.1\r\n\r\n", "GET", b""),
+    (b"\r\n\r\nGET /%d HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", "GET", b""),
+    (b"POST /%d HTTP/1.1\r\nContent-Length: 8\r\n\r\n\r\n\r\n\r\n\r\n", "POST", b"\r\n\r\n\r\n\r\n"),
+    (b"POST /%d HTTP/1.1\r\nContent-Length: 3 \r\n\r\nabc", "POST", b"abc"),
+    (b"POST /%d HTTP/1.1\r\nUpgrade: x\r\nConnection: upgrade\r\nContent-Length: 4\r\n\r\n\r\n\r\n", "POST", END),
+    (CHUNKED + b"0\r\n\r\n", "POST", b""),
+    (CHUNKED + b"4\r\n\r\n\r\n\r\n2;a=b\r\n\r\n\r\n0\r\nX: y\r\n\r\n", "POST", b"\r\n\r\n\r\n"),
+    (CHUNKED + b"1\r\nG\r\n" * 3 + b"000\r\nX:\r\n\r\n", "POST", b"GGG"),
+    (CHUNKED.replace(b"\r\nT", b"\r\nUpgrade: x\r\nConnection: upgrade\r\nT") + b"1\r\n0\r\n0\r\n\r\n", "POST", b"0"),
+    (b"CONNECT /%d HTTP/1.1\r\nHost: x\r\n\r\n", "CONNECT", b""),
+]
+ENDS = [
+    (b"", None),
+    (b"\r\n\r\n", None),
+    (b"GET / HTT", None),
+    (b"\x00", 400),
+    (b"GET / HTTP/1.1\n\nGET / HTTP/1.1\n\n", 400),
+    (b"GET / HTTP/2.0\r\n\r\n", 400),
+    (b"GET /\r\n\r\n", 400),
+    (b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD, 431),
+    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 102, 431),
+    (b"GET /" + b"x" * 20_000, 414),
+    (HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"1;" + b"x" * 100_000, 400),
+    (HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+    (HEAD + b"Content-Length: " + b"0" * 5000 + END, 400),
+]
+
+
+@cases(500)
+@given(
+    st.lists(st.sampled_from(REQUESTS), max_size=6), st.sampled_from(ENDS), st.lists(st.integers(0, 4000), max_size=8)
+)
+def test_requests_are_the_same_in_any_pieces(
+    requests: list[tuple[bytes, str, bytes]], end: tuple[bytes, int | None], cuts: list[int]
+) -> None:
+    data = b"".join(request % number for number, (request, _, _) in enumerate(requests)) + end[0]
+    found = parse(data, cuts)
+    expected = [(method, f"/{number}", body) for number, (_, method, body) in enumerate(requests)]
+    assert found[: len(requests)] == expected
+    assert [status for status, *_ in found[len(requests) :]] == ([] if end[1] is None else [end[1]])
+
+
+def test_a_byte_at_a_time() -> None:
+    data = b"".join(request % number for number, (request, _, _) in enumerate(REQUESTS)) + b"\x00"
+    expected = [(method, f"/{number}", body) for number, (_, method, body) in enumerate(REQUESTS)]
+    assert parse(data, list(range(len(data)))) == [*expected, (400, NOT_HTTP)]
+
+
+@pytest.mark.parametrize("size", [MAX_HEAD - 1, MAX_HEAD])
+@pytest.mark.parametrize("cut", [0, 1, 30, 1000, MAX_HEAD - 2])
+def test_a_head_may_be_as_long_as_the_limit(size: int, cut: int) -> None:
+    """And a second one as well."""
+    start = b"GET /a HTTP/1.1\r\nX: "
+    data = start + b"x" * (size - len(start) - 4) + END
+    assert parse(data * 2, [cut, size + cut]) == [("GET", "/a", b"")] * 2
+    assert parse(start + b"x" * (MAX_HEAD - len(start) - 3) + END, [cut])[0][0] == 431
