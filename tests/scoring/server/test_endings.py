@@ -106,7 +106,7 @@ def test_a_client_that_reads_nothing_is_left(tmp_path: Path, tls: bool, ends: bo
 @pytest.mark.parametrize("tls", [False, True])
 def test_answers_that_are_not_taken_count_as_buffered(tmp_path: Path, tls: bool) -> None:
     root = app_root(tmp_path, "plain.py", "sibling.py")
-    environ = {"SCORING_MAX_BUFFERED_BYTES": "10000000", **(tls_environ(root) if tls else {})}
+    environ = {"SCORING_MAX_BUFFERED_BYTES": "5000000", **(tls_environ(root) if tls else {})}
     with running(root, "plain.py", environ) as server:
 
         def ask(data: bytes) -> int:
@@ -136,9 +136,9 @@ def test_answers_that_are_not_taken_count_as_buffered(tmp_path: Path, tls: bool)
 
 
 def test_who_ends_its_side_is_answered(plain: Server) -> None:
-    received = answers(plain.raw(post("7") + post(sleep(0.01)) + post("8"), leave=True))
+    received = answers(plain.raw(post("7") + post(sleep(0.2)) + post("8"), leave=True))
     final = [answer for answer in received if answer.status != 100]
-    assert [answer.body for answer in final] == [b"7", sleep(0.01).encode(), b"8"]
+    assert [answer.body for answer in final] == [b"7", sleep(0.2).encode(), b"8"]
     assert [answer.header("connection") for answer in final] == [None, None, "close"]
     assert_serves(plain)
 
