@@ -28,7 +28,7 @@ SETTINGS = {
     ],
     "zeroDowntime": True,
 }
-ONE, MANY = 1, 16
+ONE, MANY = 1, 32
 """Connections: one for the latency, which then has no queue in it, several for the throughput, so that the container
 has work while gateway and load take turns on their CPU."""
 

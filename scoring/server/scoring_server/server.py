@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
 
-from . import logs, signals
+from . import logs, scheduling, signals
 from .keys import Keys
 from .listening import Listener
 from .metrics import Metrics
@@ -171,6 +171,7 @@ def run(
     request_log: RequestLog | None,
 ) -> int:
     """Run `serve` on uvloop."""
+    scheduling.give_way()
     loop = uvloop.new_event_loop()
     try:
         return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log))

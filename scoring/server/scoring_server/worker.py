@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import fastjson, logs, swagger, warmup
+from . import fastjson, logs, scheduling, swagger, warmup
 from .answers import Answers, Batched
 from .frames import Kind, LinkLost, Reply, RequestReader
 from .outbox import Outbox
@@ -92,6 +92,7 @@ class Worker:
             "swagger": documents,
         }
         reader = RequestReader(self._link)
+        scheduling.give_way()
         try:
             self._outbox.send(Reply(Kind.READY, 0, 0, 0, json.dumps(head).encode(), b"").encode(0))
             if self._script.run_batch is not None:
