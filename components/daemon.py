@@ -158,6 +158,12 @@ class Daemon:
             tag for image in newest_first for tag in image["RepoTags"] or [] if tag.rpartition(":")[0] == repository
         ]
 
+    def labelled(self, label: str) -> list[str]:
+        """Return the references of all images that have a label, the newest image first."""
+        images = self.client.api.images(filters={"label": label})
+        newest_first = sorted(images, key=lambda image: image["Created"], reverse=True)
+        return [tag for image in newest_first for tag in image["RepoTags"] or [] if not tag.startswith("<none>")]
+
     def networks(self) -> list[Network]:
         """Return the networks that it has."""
         return [

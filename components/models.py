@@ -38,6 +38,9 @@ class Images(Protocol):
     def tags_of(self, repository: str) -> list[str]:
         """Return the references of a repository, the newest first."""
 
+    def labelled(self, label: str) -> list[str]:
+        """Return the references of all models' images that have a label, the newest first."""
+
     def repository_of(self, repository: str) -> str:
         """Return where a repository is found here."""
 
@@ -251,17 +254,19 @@ def find(reference: str, *places: Images) -> KnownModel:
     if known:
         return known
     wanted = names.parse_model_reference(reference)
+
+    def registered(place: Images) -> list[str]:
+        return place.tags_of(place.repository_of(wanted.repository)) if wanted.repository else place.labelled(NAME)
+
     for place in places:
-        repository = place.repository_of(wanted.repository)
-        for candidate in [f"{repository}:{wanted.version}"] if wanted.version else place.tags_of(repository):
+        one = f"{place.repository_of(wanted.repository)}:{wanted.version}"
+        for candidate in [one] if wanted.version else registered(place):
             labels = place.image_labels(candidate)
             if NAME in labels:
                 model = KnownModel.from_labels(candidate, labels)
                 if has_tags(model, wanted.tags):
                     return model
-    others = [tag for place in places for tag in place.tags_of(place.repository_of(wanted.repository))] or sorted(
-        declared
-    )
+    others = [reference for place in places for reference in registered(place)] or sorted(declared)
     hint = f" Registered: {', '.join(others[:10])}." if others else ""
     raise Problem(
         f"no model {reference!r} is registered in {' or '.join(place.place for place in places)}.{hint} "

@@ -130,6 +130,7 @@ class ModelReference:
     """A registered model as a caller names it; without a version the newest is meant."""
 
     repository: str
+    """Empty for any."""
     version: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Tags that it must have; an empty value stands for any."""
@@ -141,7 +142,7 @@ class ModelReference:
 def parse_model_reference(text: str) -> ModelReference:
     """Read `name`, `name:version` or `models/name:version`, with or without a registry before it.
 
-    Tags that the model must have may follow, as `name?stage=prod&approved`.
+    Tags that the model must have may follow, as `name?stage=prod&approved`, or stand alone, as `?stage=prod`.
 
     Raises:
         Problem: the text is none of these.
@@ -150,12 +151,14 @@ def parse_model_reference(text: str) -> ModelReference:
     rest, at, _ = given.partition("@")
     head, slash, last = rest.rpartition("/")
     name, colon, version = last.partition(":")
+    tags = dict(parse_qsl(query, keep_blank_values=True))
+    if not given and tags:
+        return ModelReference("", tags=tags)
     if at or not name or (colon and not TAG.fullmatch(version)):
         raise Problem(
-            f"{text!r} is not a model reference: give 'name', 'name:version', 'name?tag=value', or the 'reference' "
-            "output of a ModelArtifact."
+            f"{text!r} is not a model reference: give 'name', 'name:version', 'name?tag=value', '?tag=value', or the "
+            "'reference' output of a ModelArtifact."
         )
-    tags = dict(parse_qsl(query, keep_blank_values=True))
     if not slash:
         return ModelReference(repository_of_model(name), version, tags)
     return ModelReference(check_image_name(f"{head}/{name}"), version, tags)
@@ -168,8 +171,8 @@ def registry_of(name: str) -> str:
 
 
 def same_repository(one: str, other: str) -> bool:
-    """Return whether a repository is the one that is asked for: the same, or its end where no registry is named."""
-    return one == other or (not registry_of(other) and one.endswith(f"/{other}"))
+    """Return whether a repository is one that is asked for: the same, its end where no registry is named, or any."""
+    return not other or one == other or (not registry_of(other) and one.endswith(f"/{other}"))
 
 
 def check_registry(address: str) -> str:

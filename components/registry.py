@@ -102,6 +102,13 @@ class Registry:
         images = [image for image in (self.image(f"{repository}:{tag}") for tag in tags) if image]
         return [image.reference for image in sorted(images, key=created_of, reverse=True)]
 
+    def labelled(self, label: str) -> list[str]:
+        """Return the references of all models below the registry's address that have a label, the newest first."""
+        repositories = self.repositories(f"{self.address}/{names.MODEL_REPOSITORY}/")
+        found = [self.image(reference) for repository in repositories for reference in self.tags_of(repository)]
+        images = [image for image in found if image and label in image.labels]
+        return [image.reference for image in sorted(images, key=created_of, reverse=True)]
+
     def repositories(self, below: str) -> list[str]:
         """Return the repositories whose name begins with `below` (with the host), by the registry's catalogue."""
         found: list[str] = []

@@ -21,8 +21,8 @@ class ScoringImageArgs(TypedDict):
     image_name: NotRequired[str]
     """Name of the image, without a tag. Default: the resource's name."""
     models: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
-    """References of registered models: 'name' (the newest version), 'name:version', 'name?tag=value', or a
-    ModelArtifact's reference."""
+    """References of registered models: 'name' (the newest version), 'name:version', 'name?tag=value', '?tag=value', or
+    a ModelArtifact's reference."""
     image_config: ImageConfigArgs
     """How the image is made."""
     registry: NotRequired[RegistryArgs]
@@ -137,7 +137,7 @@ def find(reference: str, host: daemon.Daemon, access: Access, password: str) -> 
     known = models.find_declared(reference)
     if known:
         return known
-    named = names.registry_of(reference)
+    named = names.registry_of(reference.partition("?")[0])
     with ExitStack() as stack:
         places: list[models.Images] = [host]
         if named or access.address:

@@ -29,7 +29,7 @@ EXIT_CODES = """exit codes:
   1  it could not be done: no such model, no daemon or registry, a refused login
   2  wrong arguments"""
 
-REFERENCE = "name, name:version, name?tag=value, or a whole reference; without a version, the newest"
+REFERENCE = "name, name:version, name?tag=value, ?tag=value, or a whole reference; without a version, the newest"
 
 
 def add(commands: Any) -> None:
@@ -56,7 +56,7 @@ def add(commands: Any) -> None:
     group = commands.add_parser("models", help="list, show, tag, delete and download registered models")
     verbs = group.add_subparsers(metavar="COMMAND", required=True)
     listed = command(verbs, "list", list_models, "list registered models, the newest first")
-    listed.add_argument("name", nargs="?", default="", help="only those of this name, or name?tag=value")
+    listed.add_argument("name", nargs="?", default="", help="only those of this name, name?tag=value or ?tag=value")
     shown = command(verbs, "show", show, "show all that is known of a model")
     shown.add_argument("reference", help=REFERENCE)
     tagging = verbs.add_parser("tag", help="add tags to a model, or remove them")

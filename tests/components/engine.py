@@ -308,6 +308,9 @@ class FakeDaemon:
     def tags_of(self, repository: str) -> list[str]:
         return [tag for tag in reversed(self.images) if tag.rpartition(":")[0] == repository]
 
+    def labelled(self, label: str) -> list[str]:
+        return [reference for reference, labels in reversed(self.images.items()) if label in labels]
+
     def published(self) -> list[Published]:
         return list(self.ports)
 

@@ -110,13 +110,21 @@ class Api:
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
+        self.filters: Any = None
+        self.removed: list[str] = []
+
+    def remove_image(self, image: str) -> None:
+        if image in self.answers.get("used", ()):
+            raise docker.errors.APIError("conflict")
+        self.removed.append(image)
 
     def inspect_image(self, reference: str) -> Any:
         if reference not in self.answers["images"]:
             raise docker.errors.ImageNotFound(reference)
         return self.answers["images"][reference]
 
-    def images(self, name: str) -> Any:
+    def images(self, name: str = "", filters: Any = None) -> Any:
+        self.filters = filters
         return self.answers["listed"]
 
     def containers(self) -> Any:
@@ -162,6 +170,40 @@ def test_an_image_is_known_by_its_id_and_labels() -> None:
     host = Daemon(Client(images=images), "")
     assert [host.image_id(name) for name in ("a:1", "b:1", "d:1")] == ["sha256:1", "sha256:2", ""]
     assert [host.image_labels(name) for name in ("a:1", "b:1", "c:1", "d:1")] == [{"x": "y"}, {}, {}, {}]
+
+
+def test_the_variables_of_an_image_are_read() -> None:
+    images = {
+        "a:1": {"Config": {"Env": ["PATH=/bin", "X=a=b"]}},
+        "b:1": {"Config": {"Env": None}},
+        "c:1": {"Config": None},
+    }
+    host = Daemon(Client(images=images), "")
+    assert [host.image_environment(name) for name in ("a:1", "b:1", "c:1", "d:1")] == [
+        {"PATH": "/bin", "X": "a=b"},
+        {},
+        {},
+        {},
+    ]
+
+
+def test_images_with_a_label_are_listed_the_newest_first() -> None:
+    listed = [
+        {"Created": 1, "RepoTags": ["models/a:1", "host:5000/models/a:1"]},
+        {"Created": 2, "RepoTags": ["<none>:<none>"]},
+        {"Created": 3, "RepoTags": ["models/b:1"]},
+        {"Created": 4, "RepoTags": None},
+    ]
+    client = Client(listed=listed)
+    assert Daemon(client, "").labelled("l") == ["models/b:1", "models/a:1", "host:5000/models/a:1"]
+    assert client.api.filters == {"label": "l"}
+
+
+def test_images_that_have_lost_their_name_are_removed_unless_a_container_has_them() -> None:
+    client = Client(listed=[{"Id": "1"}, {"Id": "2"}], used=["1"])
+    Daemon(client, "").remove_nameless({"a": "1", "b": "2"})
+    assert client.api.removed == ["2"]
+    assert client.api.filters == {"dangling": True, "label": ["a=1", "b=2"]}
 
 
 def test_tags_of_a_repository_are_listed_the_newest_first() -> None:

@@ -75,7 +75,16 @@ def test_the_hint_names_this_programs_models_where_the_daemon_has_none(daemon: F
 
 @pytest.mark.parametrize(
     "reference",
-    ["mnist", "mnist:5", "models/mnist", "models/mnist:5", "mnist?stage=prod", "mnist?stage", "mnist:5?a=1&stage"],
+    [
+        "mnist",
+        "mnist:5",
+        "models/mnist",
+        "models/mnist:5",
+        "mnist?stage=prod",
+        "mnist?stage",
+        "mnist:5?a=1&stage",
+        "?stage=prod",
+    ],
 )
 @pytest.mark.parametrize("registry", ["", "registry.example:5000/team"])
 def test_a_model_of_this_program_is_found_by_its_name_version_and_tags(
@@ -105,6 +114,19 @@ def test_tags_choose_the_newest_model_that_has_them(daemon: FakeDaemon, referenc
         daemon.images[f"models/mnist:{number}"] = {**registered("mnist", number), models.TAGS: tags}
     daemon.images["models/mnist:3"] = registered("mnist", "3")
     assert models.find(reference, daemon).version == version  # type: ignore[arg-type] # the fake has the same methods
+
+
+def test_tags_alone_choose_the_newest_of_all_models(daemon: FakeDaemon) -> None:
+    for name, tags in (
+        ("digits", '{"stage": "prod"}'),
+        ("letters", '{"stage": "prod"}'),
+        ("words", '{"stage": "dev"}'),
+    ):
+        daemon.images[f"models/{name}:1"] = {**registered(name, "1"), models.TAGS: tags}
+    daemon.images["other:1"] = {"stage": "prod"}
+    assert models.find("?stage=prod", daemon).name == "letters"  # type: ignore[arg-type] # the fake has the same methods
+    with pytest.raises(Problem, match=r"no model '\?stage=test' is registered in .* Registered: models/words:1, "):
+        models.find("?stage=test", daemon)  # type: ignore[arg-type] # the fake has the same methods
 
 
 def test_the_first_place_that_has_the_model_counts(daemon: FakeDaemon) -> None:

@@ -175,6 +175,13 @@ def test_another_text_is_no_model_reference(text: str) -> None:
     assert repr(text) in str(error.value)
 
 
+def test_tags_alone_name_any_model_that_has_them() -> None:
+    assert names.parse_model_reference("?stage=prod&a") == names.ModelReference("", tags={"stage": "prod", "a": ""})
+    for text in ("?", ":1?stage=prod"):
+        with pytest.raises(Problem, match=r"'\?tag=value'"):
+            names.parse_model_reference(text)
+
+
 def test_a_reference_with_an_impossible_repository_is_refused() -> None:
     with pytest.raises(Problem, match=r"'Mnist' must be lower-case"):
         names.parse_model_reference("models/Mnist:1")

@@ -49,6 +49,11 @@ def test_a_model_is_found_by_its_name_and_version(asked: Registry) -> None:
         models.find("mnist:9", asked)
 
 
+def test_all_models_below_an_address_the_newest_first(asked: Registry) -> None:
+    assert asked.labelled(models.NAME) == asked.tags_of(asked.repository_of("models/mnist"))
+    assert asked.labelled("no.such.label") == []
+
+
 def test_the_catalogue_below_an_address(asked: Registry) -> None:
     assert asked.repositories(f"{asked.address}/models/") == [f"{asked.address}/models/mnist"]
 

@@ -88,6 +88,7 @@ def test_listing(command: Command) -> None:
     assert lines[0].split() == ["name", "version", "created", "tags", "framework", "reference", "size"]
     assert [line.split()[:2] for line in lines[2:]] == [[NAME, "2"], [NAME, "1"]]
     assert [each["version"] for each in command.json("list", f"{NAME}?stage=prod")] == ["1"]
+    assert [each["version"] for each in command.json("list", "?stage=test") if each["name"] == NAME] == ["2"]
     assert {each["name"] for each in command.json("list")} >= {NAME}
     assert command.json("list", "no_such_model") == []
     assert command("list", "no_such_model") == ""
