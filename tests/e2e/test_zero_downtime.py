@@ -4,6 +4,7 @@ The tests share one stack and run in the order in which they stand. Its first se
 the second is made of two versions.
 """
 
+import json
 import re
 import secrets
 import ssl
@@ -196,6 +197,26 @@ def test_a_new_key_loses_nothing(stack: Stack) -> None:
     stack.keys["primaryKey"] = new
     with stack.load("primaryKey") as made:
         made.wait_for()
+
+
+@pytest.mark.usefixtures("same_gateways")
+def test_nothing_secret_is_seen_but_by_gateway_and_server(stack: Stack, daemon: docker.DockerClient) -> None:
+    private_key = (stack.checkout / CERTIFICATES / "private-key.pem").read_text().splitlines()[1]
+    found = [seen for seen in daemon.containers.list(all=True) if seen.name.startswith(STEADY)]
+    images = [daemon.images.get(seen.attrs["Image"]) for seen in found]
+    texts = {
+        "inspect": json.dumps([daemon.api.inspect_container(seen.id) for seen in found]),
+        "images": json.dumps([[image.attrs, image.history()] for image in images]),
+        "volumes": json.dumps([volume.attrs for volume in daemon.volumes.list()]),
+        "log": "".join(seen.logs().decode() for seen in found),
+        "processes": json.dumps([seen.top() for seen in found if seen.status == "running"]),
+    }
+    for path in [*stack.project.backend.rglob("*"), *(stack.checkout / ".staging").rglob("*")]:
+        if path.is_file():
+            texts[str(path)] = path.read_text("latin-1")
+    assert "haproxy" in texts["processes"]
+    secret = [*stack.keys.values(), private_key]
+    assert [place for place, text in texts.items() if any(each in text for each in secret)] == []
 
 
 @pytest.mark.usefixtures("same_gateways")
