@@ -69,23 +69,20 @@ class Daemon:
 
     def image_labels(self, reference: str) -> dict[str, str]:
         """Return the labels of the image `reference`; empty when there is no such image."""
-        import docker.errors
-
-        try:
-            config = self.client.api.inspect_image(reference)["Config"] or {}
-        except docker.errors.ImageNotFound:
-            return {}
-        return dict(config.get("Labels") or {})
+        return dict(self._image_config(reference).get("Labels") or {})
 
     def image_environment(self, reference: str) -> dict[str, str]:
         """Return the variables that the image `reference` sets; empty when there is no such image."""
+        lines = self._image_config(reference).get("Env") or ()
+        return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+    def _image_config(self, reference: str) -> dict[str, Any]:
         import docker.errors
 
         try:
-            config = self.client.api.inspect_image(reference)["Config"] or {}
+            return self.client.api.inspect_image(reference)["Config"] or {}
         except docker.errors.ImageNotFound:
             return {}
-        return {name: value for name, _, value in (line.partition("=") for line in config.get("Env") or ())}
 
     def name_image(self, image_id: str, tag: str) -> bool:
         """Give the image `image_id` the name `tag`; return whether there is such an image."""
@@ -152,17 +149,15 @@ class Daemon:
 
     def tags_of(self, repository: str) -> list[str]:
         """Return the references of a repository, the newest image first."""
-        images = self.client.api.images(name=repository)
-        newest_first = sorted(images, key=lambda image: image["Created"], reverse=True)
-        return [
-            tag for image in newest_first for tag in image["RepoTags"] or [] if tag.rpartition(":")[0] == repository
-        ]
+        return [tag for tag in self._references(name=repository) if tag.rpartition(":")[0] == repository]
 
     def labelled(self, label: str) -> list[str]:
         """Return the references of all images that have a label, the newest image first."""
-        images = self.client.api.images(filters={"label": label})
-        newest_first = sorted(images, key=lambda image: image["Created"], reverse=True)
-        return [tag for image in newest_first for tag in image["RepoTags"] or [] if not tag.startswith("<none>")]
+        return [tag for tag in self._references(filters={"label": label}) if not tag.startswith("<none>")]
+
+    def _references(self, **wanted: Any) -> list[str]:
+        images = sorted(self.client.api.images(**wanted), key=lambda image: image["Created"], reverse=True)
+        return [tag for image in images for tag in image["RepoTags"] or []]
 
     def networks(self) -> list[Network]:
         """Return the networks that it has."""

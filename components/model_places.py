@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from components import dockerfile, models, names
+from components import dockerfile, models
 from components.daemon import Daemon, cause_of
 from components.model_store import Registered
 from components.problems import Problem
@@ -81,12 +81,10 @@ class RegistryStore:
     def all(self) -> Sequence[Registered]:
         """Return all models below the registry's address, the newest first."""
         found = []
-        for repository in self.registry.repositories(f"{self.registry.address}/{names.MODEL_REPOSITORY}/"):
-            for reference in self.registry.tags_of(repository):
-                image = self.image(reference)
-                if models.NAME in image.labels:
-                    created = image.labels.get(models.CREATED) or image.created
-                    found.append(Registered(reference, image.labels, created, image.size, image.digest))
+        for reference in self.registry.labelled(models.NAME):
+            image = self.image(reference)
+            created = image.labels.get(models.CREATED) or image.created
+            found.append(Registered(reference, image.labels, created, image.size, image.digest))
         return sorted(found, key=lambda model: (model.created, model.reference), reverse=True)
 
     def image(self, reference: str) -> StoredImage:

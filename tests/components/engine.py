@@ -156,8 +156,6 @@ class FakeContainer:
     """The host's address and port that its server is published on."""
     died: list[int] = field(default_factory=list)
     """The codes that its process ended with."""
-    network: str = ""
-    """The first network that it joined."""
     name: str = ""
     asked: int = 0
     """How often its health check was run inside."""
@@ -176,10 +174,7 @@ class FakeApi:
         seen = self.containers[container]
         state = {"Status": seen.status, "ExitCode": seen.exit_code, "StartedAt": "now", "OOMKilled": False}
         ports = [{"HostIp": seen.published[0], "HostPort": str(seen.published[1])}] if seen.published else None
-        settings = {
-            "Ports": {f"{PORT}/tcp": ports},
-            "Networks": {seen.network: {"IPAddress": f"address-of-{container}"}},
-        }
+        settings = {"Ports": {f"{PORT}/tcp": ports}}
         return {"State": state, "RestartCount": seen.restarts, "NetworkSettings": settings}
 
     def events(self, filters: dict[str, str], **options: Any) -> list[dict[str, Any]]:
@@ -196,10 +191,7 @@ class FakeApi:
 
     def gateway_status(self) -> str:
         """Return what a gateway says that serves from every container."""
-        servers = [
-            f"4 backend 1 {seen.name} address-of-{name} 2 0 1 1 10 6 3 2 6 0 0 0"
-            for name, seen in self.containers.items()
-        ]
+        servers = [f"4 backend 1 {seen.name} 10.0.0.2 2 0 1 1 10 6 3 2 6 0 0 0" for seen in self.containers.values()]
         return "\n".join(["current", "1", "# be_id ...", *servers])
 
     def exec_inspect(self, exec_id: str) -> dict[str, int]:
@@ -397,8 +389,6 @@ class Engine:
         identifier = f"{made.inputs.get('name', made.name)}-id"
         container = self.daemon.containers.setdefault(identifier, self.daemon.next_container())
         container.name = name_of_container(made)
-        for joined in made.inputs.get("networksAdvanced", [])[:1]:
-            container.network = joined["name"]
         ports = [{"external": ASSIGNED_PORT, **port} for port in made.inputs.get("ports", [])]
         return identifier, {"ports": ports, "name": container.name}
 
