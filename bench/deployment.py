@@ -16,6 +16,7 @@ from docker.models.containers import Container
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.mnist import data
 from tests.e2e.project import check_out
+from toolchain.state import file_address
 
 EMPTY = {
     "Pulumi.yaml": "name: empty\nruntime:\n  name: python\n  options:\n    virtualenv: .toolchain/venv\n",
@@ -46,7 +47,7 @@ class Bench:
         (folder / "state").mkdir()
         self.environment = {
             **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
+            "PULUMI_BACKEND_URL": file_address(folder / "state"),
             "PULUMI_CONFIG_PASSPHRASE": "of the bench",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
         }

@@ -1,4 +1,4 @@
-"""Locks of a stack whose state lies in files, left behind by a `pulumi` that was killed."""
+"""What a `pulumi` that was killed left behind where the state lies in files: locks, and attributes cut short."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def left_behind(
         host: this machine's name; what other machines hold is theirs.
         alive: tells whether this machine has a process.
     """
-    address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
-    if address.scheme != "file":
+    state = _folder(environ)
+    if state is None:
         return []
-    folder = Path(unquote(address.path), ".pulumi", "locks", "organization", project, stack)
+    folder = state / "locks" / "organization" / project / stack
     gone = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -52,3 +52,20 @@ def left_behind(
             return []
         gone.append(pid)
     return gone
+
+
+def cut_short(environ: Mapping[str, str], project: str, stack: str) -> list[Path]:
+    """The empty files of attributes beside a stack's state, with which no command can read it.
+
+    The state itself is whole, and reads well without them: see `state.file_address`.
+    """
+    state = _folder(environ)
+    if state is None:
+        return []
+    files = sorted((state / "stacks" / project).glob(f"{stack}.json*.attrs"))
+    return [path for path in files if path.stat().st_size == 0]
+
+
+def _folder(environ: Mapping[str, str]) -> Path | None:
+    address = urlsplit(environ.get("PULUMI_BACKEND_URL", ""))
+    return Path(unquote(address.path), ".pulumi") if address.scheme == "file" else None

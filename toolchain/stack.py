@@ -40,6 +40,7 @@ def secrets(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
 
 def down(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     """Destroy; returns Pulumi's exit code, and 0 where there is no such stack."""
+    release(layout, setup, stack, console)
     found = subprocess.run(
         [setup.pulumi, "stack", "select", stack, "--non-interactive"],
         env=setup.environ,
@@ -54,7 +55,6 @@ def down(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
     if found.returncode:
         console.error(found.stderr.strip().removeprefix("error: "))
         return found.returncode
-    release(layout, setup, stack, console)
     return call(layout, setup, "destroy", "--stack", stack, *confirmation(stack, sys.stdin.isatty()))
 
 
@@ -67,7 +67,10 @@ def select(layout: Layout, setup: Setup, stack: str, console: Console) -> int:
 
 
 def release(layout: Layout, setup: Setup, stack: str, console: Console) -> None:
-    """Give back the lock of a stack whose holder was killed: Pulumi would refuse until somebody does."""
+    """Mend what a pulumi that was killed left behind, and give back its lock: the next one would refuse to go on."""
+    for path in locks.cut_short(setup.environ, NAMESPACE, stack):
+        path.unlink(missing_ok=True)
+        console.note("stack", f"removed {path}, which a killed pulumi left half-written; the state itself is whole")
     gone = locks.left_behind(setup.environ, NAMESPACE, stack)
     if gone:
         console.note("stack", f"gave back its lock, held by a pulumi that was killed (pid {', '.join(map(str, gone))})")

@@ -70,6 +70,16 @@ def without_user(address: str) -> str:
     return re.sub(r"//[^/@]*@", "//", address).partition("?")[0]
 
 
+def file_address(folder: Path) -> str:
+    """The address with which Pulumi keeps its state in a folder, safe against `kill -9`.
+
+    Pulumi reads the address as a URL: a space or a letter that is not ASCII has to be escaped. `metadata=skip`, because
+    the library below its file backend (gocloud.dev/blob/fileblob) writes a state in one step, but the attributes beside
+    it in two: killed between them, it leaves an empty file that no later command gets past.
+    """
+    return folder.absolute().as_uri() + "?metadata=skip"
+
+
 def settings(layout: Layout, login: Login | None) -> tuple[Setting, ...]:
     """What Pulumi has to be told for its state.
 
@@ -81,8 +91,7 @@ def settings(layout: Layout, login: Login | None) -> tuple[Setting, ...]:
     return (
         # Before the address, which would read as the user's from there on.
         Setting("PULUMI_CONFIG_PASSPHRASE_FILE", str(layout.passphrase), LOGINS, PASSPHRASES),
-        # Pulumi reads the address as a URL: a space or a letter that is not ASCII has to be escaped.
-        Setting("PULUMI_BACKEND_URL", layout.project.as_uri(), LOGINS),
+        Setting("PULUMI_BACKEND_URL", file_address(layout.project), LOGINS),
     )
 
 

@@ -21,6 +21,7 @@ from pulumi.provider.server import ComponentInitError
 from components import __main__ as plugin
 from components import reporting
 from tests.components.engine import CONTAINER, CONTAINER_WEBSERVICE, IMAGE, REMOTE_IMAGE, Engine, FakeDaemon, Run
+from toolchain.state import file_address
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "components"
@@ -256,7 +257,7 @@ class Consumer:
     def pulumi(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": file_address(self.folder / "state"),
             "PULUMI_CONFIG_PASSPHRASE": "of the tests",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }

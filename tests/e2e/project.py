@@ -13,6 +13,7 @@ from pathlib import Path
 from pulumi import automation
 
 from tests import needs
+from toolchain.state import file_address
 
 ROOT = Path(__file__).resolve().parents[2]
 UNTRACKED = ("scoring/mnist/outputs/sklearn_mnist_model.pkl",)
@@ -52,7 +53,7 @@ class Project:
         self.checkout = checkout
         self.backend = backend
         self.environment = {
-            "PULUMI_BACKEND_URL": f"file://{backend}",
+            "PULUMI_BACKEND_URL": file_address(backend),
             "PULUMI_CONFIG_PASSPHRASE": "of the tests",
             "PULUMI_SKIP_UPDATE_CHECK": "1",
         }

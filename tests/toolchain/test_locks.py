@@ -54,3 +54,24 @@ def test_processes() -> None:
     ended.wait()
     assert locks.is_alive(os.getpid())
     assert not locks.is_alive(ended.pid)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, []),
+        ({"dev.json": "{}"}, []),
+        ({"dev.json": "{}", "dev.json.attrs": "{}"}, []),
+        ({"dev.json": "{}", "dev.json.attrs": ""}, ["dev.json.attrs"]),
+        ({"dev.json.gz": "{}", "dev.json.gz.attrs": "", "dev.json.bak.attrs": ""}, ["dev.json.bak.attrs", "dev.json.gz.attrs"]),
+        ({"dev.json": "", "prod.json.attrs": ""}, []),
+    ],
+)  # fmt: skip
+def test_attributes_that_were_cut_short(files: dict[str, str], expected: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / ".pulumi/stacks/project"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_text(content)
+    environ = {"PULUMI_BACKEND_URL": f"{tmp_path.as_uri()}?metadata=skip"}
+    assert [path.name for path in locks.cut_short(environ, "project", "dev")] == expected
+    assert locks.cut_short({"PULUMI_BACKEND_URL": "s3://bucket"}, "project", "dev") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import plugin, state
+from toolchain import locks, plugin, state
 from toolchain.environment import resolved
 from toolchain.layout import Layout
 from toolchain.machine import Machine
@@ -81,6 +81,23 @@ def test_without_a_login_state_lies_in_the_project_and_secrets_need_its_passphra
     assert "hush" not in (layout.project / "stacks" / "Pulumi.dev.yaml").read_text()
     assert pulumi(environ, layout.project, "config", "get", "token").strip() == "hush"
     assert not (tmp_path / "home" / ".pulumi" / "credentials.json").exists()
+
+
+def test_a_state_in_the_project_has_no_attributes_to_cut_short(users: dict[str, str], layout: Layout) -> None:
+    pulumi(prepared(users, layout), layout.project, "stack", "select", "--create", "dev")
+    stacks = layout.state / "stacks" / "model-webservice"
+    assert {path.name.partition(".json")[2] for path in stacks.iterdir()} <= {"", ".bak"}
+
+
+def test_a_state_whose_attributes_were_cut_short_is_whole_without_them(users: dict[str, str], layout: Layout) -> None:
+    environ = prepared(users, layout) | {"PULUMI_BACKEND_URL": layout.project.as_uri()}
+    pulumi(environ, layout.project, "stack", "select", "--create", "dev")
+    (layout.state / "stacks" / "model-webservice" / "dev.json.attrs").write_bytes(b"")
+    with pytest.raises(AssertionError, match="EOF"):
+        pulumi(environ, layout.project, "stack", "export", "--stack", "dev")
+    for path in locks.cut_short(environ, "model-webservice", "dev"):
+        path.unlink()
+    assert "deployment" in pulumi(environ, layout.project, "stack", "export", "--stack", "dev")
 
 
 def test_a_salt_of_another_passphrase_does_not_stop_a_new_stack(users: dict[str, str], layout: Layout) -> None:

@@ -14,6 +14,7 @@ from toolchain.cleaning import clean
 from toolchain.console import Console
 from toolchain.layout import PROJECT, Layout
 from toolchain.setup import Setup
+from toolchain.state import file_address
 
 RECORDER = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$RECORD"
@@ -78,8 +79,24 @@ def test_the_lock_of_a_killed_pulumi_is_given_back(layout: Layout) -> None:
     setup = replace(setup, environ={**setup.environ, "PULUMI_BACKEND_URL": layout.project.as_uri()})
     stream = io.StringIO()
     assert stack.down(layout, setup, "dev", Console(stream, {})) == 0
-    assert recorded(layout)[1:] == ["pulumi cancel --yes --stack dev", "pulumi destroy --stack dev --yes"]
+    assert recorded(layout) == [
+        "pulumi cancel --yes --stack dev",
+        "pulumi stack select dev --non-interactive",
+        "pulumi destroy --stack dev --yes",
+    ]
     assert f"a pulumi that was killed (pid {ended.pid})" in stream.getvalue()
+
+
+def test_attributes_that_a_killed_pulumi_cut_short_are_removed(layout: Layout) -> None:
+    attributes = layout.state / "stacks" / stack.NAMESPACE / "dev.json.attrs"
+    attributes.parent.mkdir(parents=True)
+    attributes.touch()
+    setup = setup_for(layout)
+    setup = replace(setup, environ={**setup.environ, "PULUMI_BACKEND_URL": file_address(layout.project)})
+    stream = io.StringIO()
+    assert stack.preview(layout, setup, "dev", Console(stream, {})) == 0
+    assert not attributes.exists()
+    assert f"removed {attributes}, which a killed pulumi left half-written" in stream.getvalue()
 
 
 def test_preview_and_down(layout: Layout) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from toolchain.environment import resolved
 from toolchain.layout import Layout
-from toolchain.state import ensure_passphrase, find_login, forget_salt, settings, without_salt, without_user
+from toolchain.state import ensure_passphrase, file_address, find_login, forget_salt, settings, without_salt, without_user
 
 SALT = "encryptionsalt: v1:abc=:v1:def:ghi==\n"
 
@@ -81,9 +81,14 @@ def test_without_a_login_state_and_passphrase_are_the_projects(
     users: dict[str, str], backend: bool, passphrase_file: bool, layout: Layout
 ) -> None:
     added = resolved(users, layout, settings(layout, None)).items() - users.items()
-    assert (("PULUMI_BACKEND_URL", layout.project.as_uri()) in added) == backend
+    assert (("PULUMI_BACKEND_URL", file_address(layout.project)) in added) == backend
     assert (("PULUMI_CONFIG_PASSPHRASE_FILE", str(layout.passphrase)) in added) == passphrase_file
-    assert "%20" in layout.project.as_uri(), "Pulumi reads the address as a URL"
+
+
+def test_the_address_of_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert file_address(Path("/a b/é")) == "file:///a%20b/%C3%A9?metadata=skip"
+    monkeypatch.chdir(tmp_path)
+    assert file_address(Path("state")) == f"file://{tmp_path}/state?metadata=skip"
 
 
 def test_the_passphrase_is_made_once_for_the_user_alone(layout: Layout) -> None:

@@ -17,6 +17,7 @@ import docker
 import pytest
 
 from toolchain.docker_provider.install import install_command, lay_out
+from toolchain.state import file_address
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +66,7 @@ class Stack:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": f"file://{folder}"}
+        self.environment = {**os.environ, **environment, "PULUMI_BACKEND_URL": file_address(folder)}
         (folder / "Pulumi.yaml").write_text("name: provider\nruntime: python\n")
         self.pulumi("stack", "init", "test")
 
