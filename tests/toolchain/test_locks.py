@@ -63,7 +63,8 @@ def test_processes() -> None:
         ({"dev.json": "{}"}, []),
         ({"dev.json": "{}", "dev.json.attrs": "{}"}, []),
         ({"dev.json": "{}", "dev.json.attrs": ""}, ["dev.json.attrs"]),
-        ({"dev.json.gz": "{}", "dev.json.gz.attrs": "", "dev.json.bak.attrs": ""}, ["dev.json.bak.attrs", "dev.json.gz.attrs"]),
+        ({"dev.json.gz": "{}", "dev.json.gz.attrs": ""}, ["dev.json.gz.attrs"]),
+        ({"dev.json": "{}", "dev.json.attrs": "{}", "dev.json.bak.attrs": ""}, ["dev.json.bak.attrs"]),
         ({"dev.json": "", "prod.json.attrs": ""}, []),
     ],
 )  # fmt: skip

@@ -8,7 +8,15 @@ import pytest
 
 from toolchain.environment import resolved
 from toolchain.layout import Layout
-from toolchain.state import ensure_passphrase, file_address, find_login, forget_salt, settings, without_salt, without_user
+from toolchain.state import (
+    ensure_passphrase,
+    file_address,
+    find_login,
+    forget_salt,
+    settings,
+    without_salt,
+    without_user,
+)
 
 SALT = "encryptionsalt: v1:abc=:v1:def:ghi==\n"
 

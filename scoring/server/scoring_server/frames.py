@@ -1,10 +1,12 @@
 """The frames between the front and a worker, over a Unix stream socket pair.
 
-A request frame is ``REQUEST`` (more, number, meta length, body length, both in bytes), then meta, then body. Where
-``more`` is 1, the next frame belongs to the same batch. Requests are numbered from 1 on. Meta is empty for a POST to a
-script that needs the body alone, else what `inputs.RequestMeta` reads. A reply frame is ``REPLY`` (kind, flags, status,
-head length, number of the request, run time in ns, body length), then head, then body. Head is the response's own
-header lines, ready for the wire, each ending in CRLF. Replies come in the order of the requests.
+A request frame is ``REQUEST`` (more, number, meta length, body length, both in bytes, place), then meta, then body.
+The body is not in the frame where ``place`` is not ``INLINE``: it lies so many bytes from the start of the memory that
+both share for bodies. Where ``more`` is 1, the next frame belongs to the same batch. Requests are numbered from 1 on.
+Meta is empty for a POST to a script that needs the body alone, else what `inputs.RequestMeta` reads. A reply frame is
+``REPLY`` (kind, flags, status, head length, number of the request, run time in ns, body length), then head, then body.
+Head is the response's own header lines, ready for the wire, each ending in CRLF. Replies come in the order of the
+requests.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import socket
 import struct
 from typing import NamedTuple
 
-REQUEST = struct.Struct("<BQII")
+from .bodies import INLINE
+
+REQUEST = struct.Struct("<BQIII")
 REPLY = struct.Struct("<BBHIQQQ")
 
 READ_SIZE = 256 * 1024
@@ -97,13 +101,14 @@ class ReplyReader:
 
 
 class RequestReader:
-    """Reads request frames from a blocking socket into one reused buffer."""
+    """Reads request frames from a blocking socket into one reused buffer, their bodies also from shared memory."""
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, bodies: memoryview) -> None:
         self._link = link
+        self._bodies = bodies
         self._buffer = bytearray(READ_SIZE)
         self._start = self._end = 0
-        self._meta_size = self._body_size = 0
+        self._meta_size = self._body_size = self._place = 0
         self.number = 0  # of the frame
         self.more = False  # the next frame belongs to the same batch
 
@@ -114,8 +119,8 @@ class RequestReader:
             body_at = position + REQUEST.size
             if body_at > self._end:
                 return count, largest
-            _, _, meta_size, body_size = REQUEST.unpack_from(self._buffer, position)
-            position = body_at + meta_size + body_size
+            _, _, meta_size, body_size, place = REQUEST.unpack_from(self._buffer, position)
+            position = body_at + meta_size + (body_size if place == INLINE else 0)
             if position > self._end:
                 return count, largest
             largest = max(largest, meta_size + body_size)
@@ -128,19 +133,24 @@ class RequestReader:
         """
         if not self._fill(REQUEST.size):
             return False
-        more, self.number, self._meta_size, self._body_size = REQUEST.unpack_from(self._buffer, self._start)
+        head = REQUEST.unpack_from(self._buffer, self._start)
+        more, self.number, self._meta_size, self._body_size, self._place = head
         self.more = more == 1
         return True
 
     def read(self) -> tuple[bytes, memoryview] | None:
-        """The frame's meta and body, or None at the end of the stream. The body is valid until the next call."""
-        size = REQUEST.size + self._meta_size + self._body_size
+        """The frame's meta and body, or None at the end of the stream. The body is valid until it is answered."""
+        place, body_size = self._place, self._body_size
+        size = REQUEST.size + self._meta_size + (body_size if place == INLINE else 0)
         if not self._fill(size):
             return None
         meta_at = self._start + REQUEST.size
         body_at = meta_at + self._meta_size
         self._start += size
-        return bytes(self._buffer[meta_at:body_at]), memoryview(self._buffer)[body_at : self._start]
+        meta = bytes(self._buffer[meta_at:body_at])
+        if place != INLINE:
+            return meta, self._bodies[place : place + body_size]
+        return meta, memoryview(self._buffer)[body_at : self._start]
 
     def _fill(self, size: int) -> bool:
         """Have `size` bytes at the start of the buffer; False at the end of the stream."""

@@ -10,13 +10,14 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
 from .flow import Flow
-from .frames import REQUEST, Kind, Reply, ReplyReader
+from .frames import Kind, Reply, ReplyReader
 from .job import Job
 from .life import Life
 from .logs import LOGGER
 from .metrics import Failure
 from .processes import WorkerProcess
 from .progress import Held
+from .sending import Sender
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ logger = logging.getLogger(LOGGER)
 # A worker is sent as many requests ahead as it may answer in this time.
 _WINDOW_NS = 2_000_000
 MAX_WINDOW = 16
-_COPIED = 12 * 1024  # bytes a request: smaller ones are sent as one piece, larger ones are not copied
 _LAST_WORDS_S = 0.05
 
 
@@ -49,9 +49,7 @@ class Link(asyncio.Protocol):
         self._reader = ReplyReader()
         self._flow = Flow(process.progress, pool.flow_limits)
         self._watch = Watch(self, pool.loop, pool.limit_ms / 1000)
-        self._frames: list[bytes] = []
-        self._size = 0
-        self._sent = 0  # the newest job's number
+        self._sender = Sender(process.progress.bodies)
         self._revoked = self._delivered = 0  # up to these numbers, what comes late is known already
         self._skipped: list[Job] = []
         self._trusted = True
@@ -73,27 +71,16 @@ class Link(asyncio.Protocol):
         if self.batches:
             self._pool.metrics.batch_sizes.observe(len(jobs))
         more = len(jobs) - 1 if self.batches else 0
+        oldest = self.in_flight[0].number if self.in_flight else self._sender.newest + 1
         for index, job in enumerate(jobs):
-            self._sent += 1
-            job.number = self._sent
-            meta, body = job.meta, job.body
-            self._frames.append(REQUEST.pack(index < more, self._sent, len(meta), len(body)))
-            if meta:
-                self._frames.append(meta)
-            self._frames.append(body)
-            self._size += len(body)
+            self._sender.add(job, oldest, more=index < more)
         self.in_flight.extend(jobs)
         if jobs[-1].alone:
             self.window = 0
 
     def flush(self) -> None:
         """Send what the worker is to get, in one write."""
-        frames, self._frames = self._frames, []
-        size, self._size = self._size, 0
-        if 2 * size > _COPIED * len(frames):
-            self.transport.writelines(frames)
-        else:
-            self.transport.write(b"".join(frames))
+        self._sender.flush(self.transport)
 
     def _set_window(self) -> None:
         """A few of a quick run() ahead, none of a slow one."""
@@ -114,8 +101,8 @@ class Link(asyncio.Protocol):
         self.stuck = True
         self._set_window()
         first = self.in_flight[0].number
-        self._revoked = self._sent
-        self.process.progress.revoke(self._sent, kept=first if first > started else 0)
+        self._revoked = self._sender.newest
+        self.process.progress.revoke(self._sender.newest, kept=first if first > started else 0)
 
     def take_back(self, started: int) -> None:
         """Give to others what was revoked, at the look before this one, and not begun."""

@@ -115,10 +115,10 @@ class RequestParser:
                 try:
                     self._parser.feed_data(piece)
                     if self._remaining:
-                        piece = data[end : end + self._remaining]
-                        end += len(piece)
-                        self._remaining -= len(piece)
-                        self._parser.feed_data(piece)
+                        body = memoryview(data)[end : end + self._remaining]
+                        end += len(body)
+                        self._remaining -= len(body)
+                        self._parser.feed_data(body)
                 except _ERRORS as error:
                     self._recover(error, piece)
                 if self._complete:

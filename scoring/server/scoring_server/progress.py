@@ -11,9 +11,12 @@ import mmap
 import os
 from typing import NamedTuple
 
+from . import bodies
+
 _STARTED, _FINISHED, _CANCELLED, _REVOKED, _KEPT, _ALLOWED, _FLUSHES, _HELD = range(8)
 _CELL = 8
 _HELD_AT = 8 * _CELL
+_BODIES_AT = 64 * 1024
 
 
 class Held(NamedTuple):
@@ -30,14 +33,15 @@ class Progress:
     caller has gone. ``revoke`` takes back what the worker has not begun.
     """
 
-    SIZE = 64 * 1024
+    SIZE = _BODIES_AT + bodies.SIZE
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
         self._memory = mmap.mmap(fd, self.SIZE)
         # Stores of whole machine words: struct's standard formats write byte by byte, and could be read half-way.
         self._cells = memoryview(self._memory)[:_HELD_AT].cast("Q")
-        self._space = memoryview(self._memory)[_HELD_AT:]
+        self._space = memoryview(self._memory)[_HELD_AT:_BODIES_AT]
+        self.bodies = memoryview(self._memory)[_BODIES_AT:]  # see `bodies.Bodies`
         self._begun = 0
         self._held = 0
 
@@ -50,6 +54,7 @@ class Progress:
     def close(self) -> None:
         self._cells.release()
         self._space.release()
+        self.bodies.release()
         self._memory.close()
         os.close(self.fd)
 

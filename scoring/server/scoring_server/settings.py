@@ -57,6 +57,7 @@ class Settings:
     port: int = 5001  # SCORING_PORT, or --port
     health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none; never TLS
     fast_json: bool = True  # SCORING_FAST_JSON
+    fast_arrays: bool = True  # SCORING_FAST_ARRAYS
     nan_as_null: bool = False  # SCORING_NAN_AS_NULL: NaN and infinities in results become null instead of an error
     batch_size: int = 64  # SCORING_BATCH_SIZE: requests in one call of the script's run_batch(), at most
     batch_delay_ms: int = (
@@ -183,6 +184,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_PORT": ("port", _PORT),
     "SCORING_HEALTH_PORT": ("health_port", _PORT),
     "SCORING_FAST_JSON": ("fast_json", flag),
+    "SCORING_FAST_ARRAYS": ("fast_arrays", flag),
     "SCORING_NAN_AS_NULL": ("nan_as_null", flag),
     "SCORING_BATCH_SIZE": ("batch_size", integer(1, 4096)),
     "SCORING_BATCH_DELAY_MS": ("batch_delay_ms", integer(0, 10_000)),

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import fastjson, logs, scheduling, swagger, warmup
+from . import fastarray, fastjson, logs, scheduling, swagger, warmup
 from .answers import Answers, Batched
 from .frames import Kind, LinkLost, Reply, RequestReader
 from .outbox import Outbox
@@ -40,6 +40,8 @@ def prepare(settings: Settings) -> Script:
         logger.exception("The entry script could not be loaded")
         _log_models(settings)
         raise SystemExit(INIT_FAILED) from None
+    if settings.fast_arrays:
+        fastarray.install()
     logger.info("Invoking user's init function")
     try:
         script.init()
@@ -48,6 +50,8 @@ def prepare(settings: Settings) -> Script:
         _log_models(settings)
         raise SystemExit(INIT_FAILED) from None
     logger.info("Users's init has completed successfully")
+    if settings.fast_arrays:
+        fastarray.install()  # should init() have been the first to import numpy
     # What init() made lives on: the collector need not look at it again, nor fork copy it.
     gc.collect()
     gc.freeze()
@@ -91,7 +95,7 @@ class Worker:
             "batches": self._script.run_batch is not None,
             "swagger": documents,
         }
-        reader = RequestReader(self._link)
+        reader = RequestReader(self._link, self._progress.bodies)
         scheduling.give_way()
         try:
             self._outbox.send(Reply(Kind.READY, 0, 0, 0, json.dumps(head).encode(), b"").encode(0))

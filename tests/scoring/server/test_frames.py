@@ -4,6 +4,7 @@ import socket
 
 from hypothesis import given
 from hypothesis import strategies as st
+from scoring_server.bodies import INLINE
 from scoring_server.frames import REQUEST, Kind, Reply, ReplyReader, RequestReader
 
 REPLIES = st.builds(
@@ -32,7 +33,7 @@ def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> 
 
 
 def frame(meta: bytes, body: bytes, more: bool = False, number: int = 0) -> bytes:
-    return REQUEST.pack(more, number, len(meta), len(body)) + meta + body
+    return REQUEST.pack(more, number, len(meta), len(body), INLINE) + meta + body
 
 
 def test_requests_are_read_in_order_and_large_ones_whole() -> None:
@@ -49,7 +50,7 @@ def test_requests_are_read_in_order_and_large_ones_whole() -> None:
     sender = threading.Thread(target=send)
     sender.start()
     with theirs:
-        reader = RequestReader(theirs)
+        reader = RequestReader(theirs, memoryview(b""))
         for number, (meta, body) in enumerate(frames, 1):
             assert reader.wait()
             assert reader.number == number
@@ -60,10 +61,26 @@ def test_requests_are_read_in_order_and_large_ones_whole() -> None:
     sender.join()
 
 
+def test_a_body_may_lie_in_shared_memory() -> None:
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        reader = RequestReader(theirs, memoryview(b"..first..second.."))
+        elsewhere = [REQUEST.pack(0, 1, 4, 5, 2) + b"meta", REQUEST.pack(0, 2, 0, 6, 9)]
+        mine.sendall(elsewhere[0] + frame(b"", b"here", number=3) + elsewhere[1])
+        assert reader.wait()
+        assert reader.ahead() == (2, 9)
+        expected = [(1, b"meta", b"first"), (3, b"", b"here"), (2, b"", b"second")]
+        for number, meta, body in expected:
+            assert reader.wait()
+            found = reader.read()
+            assert found is not None
+            assert (reader.number, found[0], bytes(found[1])) == (number, meta, body)
+
+
 def test_ahead_tells_of_the_next_two_frames() -> None:
     mine, theirs = socket.socketpair()
     with mine, theirs:
-        reader = RequestReader(theirs)
+        reader = RequestReader(theirs, memoryview(b""))
         assert reader.ahead() == (0, 0)
         mine.sendall(frame(b"", b"a") + frame(b"m", b"b" * 9, True) + frame(b"", b"cc") + frame(b"", b"d" * 5)[:-1])
         expected = [((2, 10), False), ((1, 2), True), ((0, 0), False)]
@@ -78,6 +95,6 @@ def test_a_frame_that_breaks_off_is_the_end() -> None:
     with theirs:
         mine.sendall(frame(b"", b"abc")[:-1])
         mine.close()
-        reader = RequestReader(theirs)
+        reader = RequestReader(theirs, memoryview(b""))
         assert reader.wait()
         assert reader.read() is None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from scoring_server.bodies import INLINE
 from scoring_server.frames import REQUEST, Flag, Kind, Reply
 from scoring_server.metrics import Failure, Metrics
 from scoring_server.pool import Pool
@@ -66,6 +67,7 @@ class Played:
         self.pid = os.posix_spawn("/bin/sleep", ["sleep", "600"], {}, setsid=True)
         self.process = WorkerProcess(ours, progress, self.pid, is_child=True)
         self._data = b""
+        self.places: list[int] = []  # where the bodies of requests were looked for
 
     def send(self, *replies: Reply) -> None:
         self.link.sendall(b"".join(reply.encode(reply.number) for reply in replies))
@@ -79,10 +81,13 @@ class Played:
         found = []
         while len(found) < count:
             if len(self._data) >= REQUEST.size:
-                _, number, _, size = REQUEST.unpack_from(self._data)
-                if len(self._data) >= REQUEST.size + size:
-                    found.append((number, self._data[REQUEST.size : REQUEST.size + size]))
-                    self._data = self._data[REQUEST.size + size :]
+                _, number, _, size, place = REQUEST.unpack_from(self._data)
+                self.places.append(place)
+                end = REQUEST.size + (size if place == INLINE else 0)
+                if len(self._data) >= end:
+                    shared = bytes(self.progress.bodies[place : place + size])
+                    found.append((number, self._data[REQUEST.size : end] if place == INLINE else shared))
+                    self._data = self._data[end:]
                     continue
             data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.link, 65536), 10)
             assert data, "the front has closed the link"
@@ -186,6 +191,22 @@ async def test_replies_go_to_their_requests(front: Front) -> None:
     worker.send(result(2, b"b"))
     await first.assert_echoed()
     await second.assert_echoed()
+
+
+@played(1)
+async def test_bodies_go_through_shared_memory_as_long_as_there_is_room(front: Front) -> None:
+    (worker,) = await front.start()
+    bodies = [bytes([65 + number]) * 300_000 for number in range(5)]
+    requests = front.submit(*bodies)
+    assert await worker.requests(5) == list(enumerate(bodies, 1))
+    assert worker.places[-1] == INLINE
+    assert {0, 300_000, 600_000} <= set(worker.places)
+    worker.send(*(result(number, body[:9]) for number, body in enumerate(bodies[:4], 1)))
+    assert [(await request.answer()).body for request in requests[:4]] == [body[:9] for body in bodies[:4]]
+    (another,) = front.submit(b"x" * 300_000)
+    assert await worker.requests(1) == [(6, another.body)]
+    assert worker.places[-1] == 0, "what was there is answered"
+    assert not requests[4].finished
 
 
 @pytest.mark.parametrize(

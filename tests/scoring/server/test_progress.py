@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from scoring_server import bodies
 from scoring_server.progress import Held, Progress
 
 
@@ -53,7 +54,7 @@ def test_held_replies_are_in_sight_until_they_are_sent(sides: tuple[Progress, Pr
     assert worker.hold(b"two")
     assert front.held() == Held(first.flushes, b"onetwo")
     assert bytes(worker.holding) == b"onetwo"
-    room = Progress.SIZE - 64 - 6
+    room = Progress.SIZE - bodies.SIZE - 64 - 6
     assert not worker.hold(b"x" * (room + 1))
     assert front.held() == Held(first.flushes, b"onetwo")
     assert worker.hold(b"x" * room)
@@ -62,3 +63,12 @@ def test_held_replies_are_in_sight_until_they_are_sent(sides: tuple[Progress, Pr
     assert worker.hold(b"one")
     assert front.held().data == first.data
     assert front.held() != first, "the same bytes, and yet others"
+
+
+def test_bodies_lie_behind_all_else(sides: tuple[Progress, Progress]) -> None:
+    front, worker = sides
+    worker.hold(b"x" * (Progress.SIZE - bodies.SIZE - 64))
+    front.bodies[:4] = b"body"
+    assert bytes(worker.bodies[:4]) == b"body"
+    assert len(worker.bodies) == bodies.SIZE
+    assert set(front.held().data) == {ord("x")}

@@ -158,6 +158,26 @@ def test_fast_json_can_be_turned_off(tmp_path: Path, setting: str, expected: str
         assert server.score({"do": "value", "expression": "json.loads.__module__"}).json() == expected
 
 
+NUMPY = """
+{early}
+def init():
+    import numpy
+
+def run(data):
+    import numpy
+    return [type(numpy.array).__module__, numpy.array([[0.5] * 300] * 2).sum()]
+"""
+
+
+@pytest.mark.parametrize("early", ["import numpy as np", ""])
+@pytest.mark.parametrize(("setting", "expected"), [("true", "scoring_server.fastarray"), ("false", "builtins")])
+def test_fast_arrays_can_be_turned_off(tmp_path: Path, setting: str, expected: str, early: str) -> None:
+    root = app_root(tmp_path)
+    (root / "score.py").write_text(NUMPY.format(early=early))
+    with running(root, "score.py", {"SCORING_FAST_ARRAYS": setting}) as server:
+        assert server.score({}).json() == [expected, 300.0]
+
+
 IMPORTS = """
 import pickle
 from azureml.core import Model

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from scoring_server.bodies import INLINE
 from scoring_server.frames import REQUEST, Kind, Reply, ReplyReader
 from scoring_server.progress import Progress
 from scoring_server.script import Script
@@ -34,7 +35,7 @@ class Front:
         frames = []
         for body in bodies:
             self._sent += 1
-            frames.append(REQUEST.pack(0, self._sent, 0, len(body)) + body)
+            frames.append(REQUEST.pack(0, self._sent, 0, len(body), INLINE) + body)
         self.link.sendall(b"".join(frames))
 
     def receive(self, count: int) -> list[tuple[int, int, bytes]]:
