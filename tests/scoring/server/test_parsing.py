@@ -97,6 +97,61 @@ def test_requests_are_the_same_in_any_pieces(
     assert [status for status, *_ in found[len(requests) :]] == ([] if end[1] is None else [end[1]])
 
 
+BODY_OF_7 = b"POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n"
+REPEATED = [
+    *((BODY_OF_7 % b"a" + body, ("POST", "/a", body)) for body in (b"1234567", b"GET / H", b"\r\n\r\n\r\n\r")),
+    (BODY_OF_7 % b"b" + b"7654321", ("POST", "/b", b"7654321")),
+    (b"GET /c HTTP/1.1\r\nHost: x\r\n\r\n", ("GET", "/c", b"")),
+    (b"POST /d HTTP/1.1\r\nContent-Length: 0\r\n\r\n", ("POST", "/d", b"")),
+    *((request % 7, (method, "/7", body)) for request, method, body in REQUESTS),
+]
+
+
+@cases(500)
+@given(
+    st.lists(st.sampled_from(REPEATED), max_size=10), st.sampled_from(ENDS), st.lists(st.integers(0, 2000), max_size=8)
+)
+def test_requests_with_the_same_head_are_told_apart(
+    requests: list[tuple[bytes, tuple[str, str, bytes]]], end: tuple[bytes, int | None], cuts: list[int]
+) -> None:
+    found = parse(b"".join(request for request, _ in requests) + end[0], cuts)
+    assert found[: len(requests)] == [expected for _, expected in requests]
+    assert [status for status, *_ in found[len(requests) :]] == ([] if end[1] is None else [end[1]])
+
+
+def test_a_head_that_is_repeated_is_not_parsed_again() -> None:
+    taker = Taker()
+    parser = RequestParser(taker)
+    request = BODY_OF_7 % b"a"
+    for body in (b"1234567", b"7654321", b"1234567"):
+        assert parser.feed(request + body) == len(request) + 7
+    first, *others = taker.heads
+    assert all(head is first for head in others)
+    assert parser.feed(request.replace(b"/a", b"/b") + b"1234567") == len(request) + 7
+    assert parser.feed(request + b"123") == len(request) + 3
+    assert parser.feed(b"4567") == 4
+    assert [target for _, target, _ in taker.found] == ["/a", "/a", "/a", "/b", "/a"]
+
+
+@pytest.mark.parametrize("deaf_at", ["request_head", "request_body"])
+def test_what_is_refused_is_refused_again(deaf_at: str) -> None:
+    class Refusing(Taker):
+        def request_head(self, head: RequestHead) -> None:
+            super().request_head(head)
+            self.deaf = len(self.heads) == 2 and deaf_at == "request_head"
+
+        def request_body(self, data: bytes) -> None:
+            super().request_body(data)
+            self.deaf = len(self.heads) == 2
+
+    taker = Refusing()
+    parser = RequestParser(taker)
+    for _ in range(2):
+        parser.feed(BODY_OF_7 % b"a" + b"1234567")
+    assert len(taker.found) == 1
+    assert taker.body == (b"" if deaf_at == "request_head" else b"1234567")
+
+
 def test_a_byte_at_a_time() -> None:
     data = b"".join(request % number for number, (request, _, _) in enumerate(REQUESTS)) + b"\x00"
     expected = [(method, f"/{number}", body) for number, (_, method, body) in enumerate(REQUESTS)]
