@@ -47,6 +47,9 @@ class FastArray:
                 return array
         return self.__wrapped__(*args, **kwargs)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
     def __reduce__(self) -> str:
         return self.__name__  # pickled as what it stands for
 

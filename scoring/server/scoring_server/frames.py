@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections import deque
 from typing import NamedTuple
 
 from .bodies import INLINE
@@ -108,52 +109,56 @@ class RequestReader:
         self._bodies = bodies
         self._buffer = bytearray(READ_SIZE)
         self._start = self._end = 0
-        self._meta_size = self._body_size = self._place = 0
+        self._whole: deque[tuple[int, int, int, int, int]] = deque()  # the heads of all frames that are here
         self.number = 0  # of the frame
         self.more = False  # the next frame belongs to the same batch
 
     def ahead(self) -> tuple[int, int]:
         """Of the next two frames, how many are here already, and the size of the largest of these in bytes."""
-        position, largest = self._start, 0
-        for count in range(2):
-            body_at = position + REQUEST.size
-            if body_at > self._end:
-                return count, largest
-            _, _, meta_size, body_size, place = REQUEST.unpack_from(self._buffer, position)
-            position = body_at + meta_size + (body_size if place == INLINE else 0)
-            if position > self._end:
-                return count, largest
-            largest = max(largest, meta_size + body_size)
-        return 2, largest
+        whole = self._whole
+        if len(whole) < 2:
+            return len(whole), sum(whole[0][2:4]) if whole else 0
+        (_, _, meta_size, body_size, _), second = whole[0], whole[1]
+        return 2, max(meta_size + body_size, second[2] + second[3])
 
     def wait(self) -> bool:
         """Wait for the next frame's beginning, which has its number; False at the end of the stream.
 
         read() must follow. The rest may be large, and be too much for the worker: it should be known whose it is.
         """
-        if not self._fill(REQUEST.size):
+        if not self._whole and not self._fill(REQUEST.size):
             return False
-        head = REQUEST.unpack_from(self._buffer, self._start)
-        more, self.number, self._meta_size, self._body_size, self._place = head
-        self.more = more == 1
+        head = self._whole[0] if self._whole else REQUEST.unpack_from(self._buffer, self._start)
+        self.more = head[0] == 1
+        self.number = head[1]
         return True
 
     def read(self) -> tuple[bytes, memoryview] | None:
         """The frame's meta and body, or None at the end of the stream. The body is valid until it is answered."""
-        place, body_size = self._place, self._body_size
-        size = REQUEST.size + self._meta_size + (body_size if place == INLINE else 0)
-        if not self._fill(size):
+        if not self._whole and not self._fill(_frame_size(REQUEST.unpack_from(self._buffer, self._start))):
             return None
+        head = self._whole.popleft()
+        _, _, meta_size, body_size, place = head
         meta_at = self._start + REQUEST.size
-        body_at = meta_at + self._meta_size
-        self._start += size
-        meta = bytes(self._buffer[meta_at:body_at])
+        body_at = meta_at + meta_size
+        self._start += _frame_size(head)
+        meta = bytes(self._buffer[meta_at:body_at]) if meta_size else b""
         if place != INLINE:
             return meta, self._bodies[place : place + body_size]
         return meta, memoryview(self._buffer)[body_at : self._start]
 
+    def _look(self) -> None:
+        """Find the frames that are here."""
+        position = self._start
+        while self._end - position >= REQUEST.size:
+            head = REQUEST.unpack_from(self._buffer, position)
+            position += _frame_size(head)
+            if position > self._end:
+                return
+            self._whole.append(head)
+
     def _fill(self, size: int) -> bool:
-        """Have `size` bytes at the start of the buffer; False at the end of the stream."""
+        """Have `size` bytes at the start of the buffer, where no whole frame is; False at the end of the stream."""
         if self._end - self._start >= size:
             return True
         if self._start == self._end:
@@ -175,4 +180,10 @@ class RequestReader:
             if not count:
                 return False
             self._end += count
+        self._look()
         return True
+
+
+def _frame_size(head: tuple[int, ...]) -> int:
+    """The bytes of a request frame."""
+    return REQUEST.size + head[2] + (head[3] if head[4] == INLINE else 0)

@@ -19,22 +19,21 @@ class Outbox:
         self._link = link
         self._progress = progress
         self._streamed = 0  # bytes of all streams
+        self.holds = False  # whether there is something that is held
 
     def hold(self, data: bytes) -> bool:
         """Keep a reply where the front finds it, should it not be sent soon; False where there is no room for it."""
-        return self._progress.hold(data)
-
-    @property
-    def holds(self) -> bool:
-        return bool(self._progress.holding)
+        kept = self._progress.hold(data)
+        self.holds |= kept
+        return kept
 
     def send(self, data: bytes = b"") -> None:
         """Send what is held, then `data`."""
-        held = self._progress.holding
         try:
-            if held:
-                self._link.sendall(b"".join((held, data)))
+            if self.holds:
+                self._link.sendall(b"".join((self._progress.holding, data)))
                 self._progress.flushed()
+                self.holds = False
             elif data:
                 self._link.sendall(data)
         except OSError as failure:

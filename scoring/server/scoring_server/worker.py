@@ -108,7 +108,7 @@ class Worker:
                 logger.error("The link to the front process is broken: %s. Has run() closed it?", lost.__cause__)
 
     def _serve_singly(self, reader: RequestReader) -> None:
-        progress, outbox = self._progress, self._outbox
+        progress, outbox, answer = self._progress, self._outbox, self._answers.answer
         while reader.wait():
             number = reader.number
             claimed = progress.claim(number)
@@ -118,11 +118,14 @@ class Worker:
             if not claimed:
                 self._skip(reader)
                 continue
+            meta, body = frame
             started = time.monotonic_ns()
-            reply = self._answers.answer(number, *frame)
+            reply = answer(number, meta, body)
             now = time.monotonic_ns()
-            self._slowest_ns = max(now - started, self._slowest_ns * 0.95)
-            self._largest = max(len(frame[0]) + len(frame[1]), self._largest * 0.95)
+            spent, size = now - started, len(meta) + len(body)
+            slowest, largest = self._slowest_ns * 0.95, self._largest * 0.95
+            self._slowest_ns = spent if spent > slowest else slowest
+            self._largest = size if size > largest else largest
             if reply is None:
                 progress.finish(number)
                 continue

@@ -175,6 +175,8 @@ def test_it_passes_for_what_it_stands_for(untouched: None) -> None:
     assert copy.deepcopy(FAST) is FAST
     assert (FAST.__name__, FAST.__module__, FAST.__doc__) == ("array", "numpy", own.__doc__)
     assert inspect.signature(FAST) == inspect.signature(own)
+    assert FAST.__text_signature__ == own.__text_signature__
+    assert not hasattr(FAST, "__array__")
 
     class Holder:
         convert = FAST
