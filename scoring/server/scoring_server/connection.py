@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from .exchange import RETRY, Exchange
+from .heads import NOTHING_KNOWN, RequestHead
 from .keys import CHALLENGE, UNAUTHORIZED
 from .outgoing import Outgoing
 from .pace import Pace
-from .parsing import NOTHING_KNOWN, RequestHead, RequestParser
+from .parsing import RequestParser
 
 if TYPE_CHECKING:
     from .forwarding import Address

@@ -17,7 +17,7 @@ from .tracing import Ids, trace_id
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .parsing import RequestHead
+    from .heads import RequestHead
 
 logger = logging.getLogger(LOGGER)
 

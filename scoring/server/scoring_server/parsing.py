@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol
 
 import httptools
+
+from .heads import NOTHING_KNOWN, RequestHead, by_name, frames_well, in_origin_form
 
 MAX_HEAD = 64 * 1024
 MAX_TARGET = 16 * 1024
@@ -18,46 +18,12 @@ TOO_LARGE = "The request's headers are too large."
 TOO_MANY = f"The request has more than {MAX_HEADERS} headers."
 TOO_LONG = f"The request's URL is longer than {MAX_TARGET} bytes."
 
-UNKNOWN = "-"  # the method or target of what is no request
 _EMPTY_LINE = b"\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) /[!-~]* HTTP/1\.[01]\r\n")
-_ABSOLUTE = re.compile("https?://(?P<host>[^/?#@]+)(?P<rest>[/?].*)?$", re.IGNORECASE)
 _ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _REPEATED = 4 * 1024  # bytes of a head that is remembered, in case that the next request has the same
 # A byte in a chunk of its own takes six.
 _WIRE_FACTOR = 8
-
-
-@dataclass(slots=True)
-class RequestHead:
-    """A request's first line and headers.
-
-    `headers` are as sent; `fields` are the same by lower-case name, repeated ones joined with a comma. `length` is the
-    body's as announced, 0 without announcement.
-    """
-
-    method: str
-    target: str
-    headers: list[tuple[bytes, bytes]]
-    fields: dict[bytes, bytes]
-    http_version: str
-    keep_alive: bool
-    length: int = 0
-
-    @property
-    def has_body(self) -> bool:
-        """Whether a body is announced that is not empty."""
-        return self.length > 0 or b"transfer-encoding" in self.fields
-
-    @property
-    def framing(self) -> bytes:
-        """The header that says where the body ends, or nothing without a body."""
-        if b"transfer-encoding" in self.fields:
-            return b"Transfer-Encoding: %b" % self.fields[b"transfer-encoding"]
-        return b"Content-Length: %d" % self.length if self.length else b""
-
-
-NOTHING_KNOWN = RequestHead(UNKNOWN, UNKNOWN, [], {}, "1.1", False)
 
 
 class Receiver(Protocol):
@@ -105,7 +71,7 @@ class RequestParser:
             return NOTHING_KNOWN
         method = self._method or self._parser.get_method().decode("latin-1")
         target = self._target.decode("latin-1")
-        return RequestHead(method, target, self._headers, _by_name(self._headers), "1.1", False)
+        return RequestHead(method, target, self._headers, by_name(self._headers), "1.1", False)
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Parse `data` from `start` on, up to the end of one request; gives the position behind what was parsed."""
@@ -241,7 +207,7 @@ class RequestParser:
         if self._receiver.deaf or self._resuming:
             return
         headers, self._headers = self._headers, []
-        fields = _by_name(headers)
+        fields = by_name(headers)
         target, self._target = self._target.decode("latin-1"), b""
         self.in_head = False
         self._head_size = 0
@@ -255,16 +221,14 @@ class RequestParser:
         if (
             version not in ("1.1", "1.0")
             or b"," in fields.get(b"host", b"")
-            or (b"transfer-encoding" in fields and not _frames_well(head))
+            or (b"transfer-encoding" in fields and not frames_well(head))
         ):
             self._refuse(400, NOT_HTTP, head)
             return
         if len(headers) > MAX_HEADERS:
             self._refuse(431, TOO_MANY, head)
             return
-        if target[0] not in "/*" and (found := _ABSOLUTE.match(target)):
-            head = _with_host(head, found["host"].encode("latin-1"), found["rest"] or "")
-        self._head = self._latest = head
+        head = self._head = self._latest = in_origin_form(head)
         self._body_size = self._body_wire = 0
         self._remaining = length
         self._receiver.request_head(head)
@@ -290,31 +254,3 @@ def _end_of_piece(data: bytes, start: int, tail: bytes) -> int:
         return start + found + 4 - len(tail)
     found = data.find(_EMPTY_LINE, start)
     return found + 4 if found >= 0 else len(data)
-
-
-def _by_name(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    fields = {name.lower(): value for name, value in headers}
-    if len(fields) < len(headers):
-        fields.clear()
-        for name, value in headers:
-            key = name.lower()
-            fields[key] = b"%b, %b" % (fields[key], value) if key in fields else value
-    return fields
-
-
-def _frames_well(head: RequestHead) -> bool:
-    """Whether a proxy and this server must see the same end of a body in chunks; see RFC 9112, section 6.1.
-
-    llhttp has refused whatever else is doubtful: both framings at once, lengths that differ or are no numbers.
-    """
-    return head.http_version == "1.1" and head.fields[b"transfer-encoding"].lower() == b"chunked"
-
-
-def _with_host(head: RequestHead, host: bytes, rest: str) -> RequestHead:
-    """`head` of a request as clients send it to proxies: what its URL names counts, not the header.
-
-    See RFC 9112, section 3.2.2.
-    """
-    target = rest if rest.startswith("/") else f"/{rest}"
-    headers = [(b"Host", host), *(pair for pair in head.headers if pair[0].lower() != b"host")]
-    return replace(head, target=target, headers=headers, fields={**head.fields, b"host": host})

@@ -24,7 +24,7 @@ from .tracing import NO_IDS
 from .ui import Ui
 
 if TYPE_CHECKING:
-    from .parsing import RequestHead
+    from .heads import RequestHead
     from .request_log import RequestLog
 
 NOT_FOUND = (

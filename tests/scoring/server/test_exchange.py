@@ -10,8 +10,8 @@ from scoring_server.connection import Connection
 from scoring_server.cors import Cors
 from scoring_server.exchange import Exchange
 from scoring_server.frames import Kind, Reply
+from scoring_server.heads import RequestHead
 from scoring_server.metrics import Failure, Metrics
-from scoring_server.parsing import RequestHead
 
 from .wire import answers
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scoring_server.parsing import MAX_HEAD, NOT_HTTP, RequestHead, RequestParser
+from scoring_server.heads import RequestHead
+from scoring_server.parsing import MAX_HEAD, NOT_HTTP, RequestParser
 
 from .fuzzing import cases
 from .wire import END, HEAD
