@@ -35,8 +35,8 @@ def say(line: str) -> None:
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.server", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds of each measurement (default: 5)")
-    parser.add_argument("--seconds", type=float, default=3, help="how long each load lasts (default: 3)")
+    parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds of each measurement (default: 15)")
+    parser.add_argument("--seconds", type=float, default=1, help="how long each load lasts (default: 1)")
     parser.add_argument("--idle-seconds", type=float, default=30, help="how long idle CPU is watched (default: 30)")
     options = parser.parse_args(argv)
     try:
