@@ -1,4 +1,4 @@
-"""Bodies of requests in the memory that a worker shares with the front: a copy costs a tenth of a way through a socket.
+"""Bodies of requests in the memory that a worker shares with the front: a copy costs half of the way through a socket.
 
 The front puts a body behind those before it, from the beginning again at the end. Requests are answered in order, so
 what lies there before the body of the oldest one that has no answer is free again. Where there is no room, or it is not

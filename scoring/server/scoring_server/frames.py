@@ -137,11 +137,10 @@ class RequestReader:
         """The frame's meta and body, or None at the end of the stream. The body is valid until it is answered."""
         if not self._whole and not self._fill(_frame_size(REQUEST.unpack_from(self._buffer, self._start))):
             return None
-        head = self._whole.popleft()
-        _, _, meta_size, body_size, place = head
+        _, _, meta_size, body_size, place = self._whole.popleft()
         meta_at = self._start + REQUEST.size
         body_at = meta_at + meta_size
-        self._start += _frame_size(head)
+        self._start = body_at + (body_size if place == INLINE else 0)
         meta = bytes(self._buffer[meta_at:body_at]) if meta_size else b""
         if place != INLINE:
             return meta, self._bodies[place : place + body_size]

@@ -19,13 +19,14 @@ class Outbox:
         self._link = link
         self._progress = progress
         self._streamed = 0  # bytes of all streams
-        self.holds = False  # whether there is something that is held
 
     def hold(self, data: bytes) -> bool:
         """Keep a reply where the front finds it, should it not be sent soon; False where there is no room for it."""
-        kept = self._progress.hold(data)
-        self.holds |= kept
-        return kept
+        return self._progress.hold(data)
+
+    @property
+    def holds(self) -> bool:
+        return self._progress.holds
 
     def send(self, data: bytes = b"") -> None:
         """Send what is held, then `data`."""
@@ -33,7 +34,6 @@ class Outbox:
             if self.holds:
                 self._link.sendall(b"".join((self._progress.holding, data)))
                 self._progress.flushed()
-                self.holds = False
             elif data:
                 self._link.sendall(data)
         except OSError as failure:

@@ -99,6 +99,11 @@ class Progress:
         return True
 
     @property
+    def holds(self) -> bool:
+        """Whether there are replies that are held."""
+        return self._held > 0
+
+    @property
     def holding(self) -> memoryview:
         """The replies that are held."""
         return self._space[: self._held]

@@ -40,8 +40,6 @@ def prepare(settings: Settings) -> Script:
         logger.exception("The entry script could not be loaded")
         _log_models(settings)
         raise SystemExit(INIT_FAILED) from None
-    if settings.fast_arrays:
-        fastarray.install()
     logger.info("Invoking user's init function")
     try:
         script.init()
@@ -51,7 +49,7 @@ def prepare(settings: Settings) -> Script:
         raise SystemExit(INIT_FAILED) from None
     logger.info("Users's init has completed successfully")
     if settings.fast_arrays:
-        fastarray.install()  # should init() have been the first to import numpy
+        fastarray.install()  # now that all is imported: numpy, or numba, with which it does not go
     # What init() made lives on: the collector need not look at it again, nor fork copy it.
     gc.collect()
     gc.freeze()

@@ -55,7 +55,12 @@ def outcome(array: Any, value: Any) -> Any:
         made = array(value)
     except Exception as error:
         return type(error), str(error)
-    content = [id(item) for item in made.flat] if made.dtype == object else made.tobytes()
+    if made.dtype == object:
+        content: object = [id(item) for item in made.flat]
+    elif made.dtype.char in "gG":  # of which some bytes are only there to fill up, with whatever was there
+        content = [repr(item) for item in made.flat]
+    else:
+        content = made.tobytes()
     flags = made.flags
     layout = flags.c_contiguous, flags.f_contiguous, flags.owndata, flags.writeable, flags.aligned
     return made.dtype, made.dtype.isnative, made.shape, made.strides, layout, type(made), content
