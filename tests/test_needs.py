@@ -42,7 +42,7 @@ def test_trust_in_a_registry_takes_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("use", "program"),
     [
-        (own_daemon.running, "dockerd and no ip and no mount"),
+        (own_daemon.running, "dockerd and no ip and no mount and no setpriv"),
         (lambda: registries.registry(tls=True), "openssl"),
     ],
 )
@@ -55,6 +55,6 @@ def test_a_missing_program_is_named_with_what_installs_it(
 
 
 def test_the_command_installs_what_is_asked_for() -> None:
-    for name in ("dockerd", "ip", "mount", "unshare", "openssl", "git", "mmdebstrap"):
+    for name in ("dockerd", "ip", "mount", "setpriv", "unshare", "openssl", "git", "mmdebstrap"):
         assert name in PACKAGES
     needs.programs(*PACKAGES)

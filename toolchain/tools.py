@@ -17,6 +17,7 @@ PACKAGES = {
     "mmdebstrap": ("mmdebstrap",),
     "mount": ("mount",),
     "openssl": ("openssl",),
+    "setpriv": ("util-linux",),
     "unshare": ("util-linux",),
 }
 """Debian's packages, by the program that the tests run out of them."""

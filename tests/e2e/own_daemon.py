@@ -13,7 +13,10 @@ import docker
 
 from tests import needs
 
-BRIDGE, ADDRESS = "mwown0", "10.213.77.1/24"
+BRIDGES = "mwown"
+"""How the bridges are named, the id of the process that made one following."""
+INTERFACES = Path("/sys/class/net")
+PROCESSES = Path("/proc")
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -26,8 +29,9 @@ class OwnDaemon:
         self.log = root / "dockerd.log"
         self.host = f"unix://{root / 'docker.sock'}"
         self.command = [
-            *("dockerd", "--host", self.host, "--data-root", str(self.data), "--exec-root", str(root / "exec")),
-            *("--pidfile", str(root / "docker.pid"), "--bridge", BRIDGE, "--iptables=false", "--ip-masq=false"),
+            # A run that is killed takes its daemon along.
+            *("setpriv", "--pdeathsig", "TERM", "dockerd", "--host", self.host, "--data-root", str(self.data), "--exec-root", str(root / "exec")),
+            *("--pidfile", str(root / "docker.pid"), "--bridge", own_bridge(), "--iptables=false", "--ip-masq=false"),
         ]
 
     def start(self) -> None:
@@ -74,7 +78,7 @@ def running(disk_megabytes: int = 0) -> Iterator[OwnDaemon]:
         disk_megabytes: size of a disk of its own, in memory; 0 for a folder on the machine's disk.
     """
     needs.root("a Docker daemon of its own")
-    needs.programs("dockerd", "ip", "mount")
+    needs.programs("dockerd", "ip", "mount", "setpriv")
     with tempfile.TemporaryDirectory(prefix="own-daemon-", ignore_cleanup_errors=True) as folder, bridge():
         daemon = OwnDaemon(Path(folder))
         with disk(daemon.data, disk_megabytes) if disk_megabytes else nullcontext():
@@ -98,14 +102,35 @@ def disk(folder: Path, megabytes: int) -> Iterator[None]:
 
 @contextmanager
 def bridge() -> Iterator[None]:
-    """Make a network bridge for the daemon's containers; published ports reach them through Docker's proxy."""
-    subprocess.run(["ip", "link", "add", "name", BRIDGE, "type", "bridge"], check=True)
+    """Make a network bridge for the daemon's containers; published ports reach them through Docker's proxy.
+
+    Bridges that killed runs left go first.
+    """
+    for name in left_bridges(INTERFACES, PROCESSES):
+        subprocess.run(["ip", "link", "delete", name], check=True)
+    name = own_bridge()
+    subprocess.run(["ip", "link", "add", "name", name, "type", "bridge"], check=True)
     try:
-        subprocess.run(["ip", "addr", "add", ADDRESS, "dev", BRIDGE], check=True)
-        subprocess.run(["ip", "link", "set", BRIDGE, "up"], check=True)
+        address = f"10.213.{os.getpid() % 256}.1/24"
+        subprocess.run(["ip", "addr", "add", address, "dev", name], check=True)
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
         yield
     finally:
-        subprocess.run(["ip", "link", "delete", BRIDGE], check=True)
+        subprocess.run(["ip", "link", "delete", name], check=True)
+
+
+def own_bridge() -> str:
+    """Return the name of this process's bridge."""
+    return f"{BRIDGES}{os.getpid()}"
+
+
+def left_bridges(interfaces: Path, processes: Path) -> list[str]:
+    """Return the bridges whose processes are gone, of folders as /sys/class/net and /proc are."""
+    return sorted(
+        path.name
+        for path in interfaces.glob(f"{BRIDGES}*")
+        if not (processes / path.name.removeprefix(BRIDGES)).exists()
+    )
 
 
 @contextmanager
