@@ -2,6 +2,7 @@
 PYTHON ?= python3
 STACK ?= dev
 FUZZ ?= 20
+BESIDE ?= --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 TOOLCHAIN = $(PYTHON) -m toolchain
 ENV = . ./.toolchain/env
 COMPILE = uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.10
@@ -27,7 +28,7 @@ secrets: ## make the keys and the certificate that the stack lacks (STACK=dev)
 test: lint tools ## lint, then all tests
 	@$(TOOLCHAIN) browser
 	@$(TOOLCHAIN) registry
-	@$(ENV) && python -m pytest
+	@$(ENV) && python -m pytest $(BESIDE)
 
 tools:
 	@$(TOOLCHAIN) tools

@@ -1,4 +1,4 @@
-"""What all tests share: errors in place of unknown texts, and a base image of this machine's daemon."""
+"""What all tests share: errors in place of unknown texts, a base image of this machine's daemon, two runs at a time."""
 
 import os
 
@@ -8,6 +8,36 @@ import pytest
 
 BASE_IMAGES = ("model-webservice-base:python3.11", "conformance-base:1", "python:3.11-slim")
 """Images with Python that tests may start from, the first that is there being taken."""
+
+
+FUZZED = "fuzzed cases"
+"""The property of a test's report that tells how many cases it tried."""
+DAEMON = "daemon"
+"""The tests that run one after the other, as they look at all that the machine's daemon holds."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist which tests stay together: the daemon's, which begin at once, and those of each module."""
+    for item in items:
+        group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases the fuzzing tests tried."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    counts = {
+        report.nodeid.partition("::")[2].partition("@")[0]: value
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == FUZZED
+    }
+    if counts:
+        each = ", ".join(f"{test} {count}" for test, count in counts.items())
+        terminalreporter.write_line(f"Fuzzed: {sum(counts.values())} cases ({each})")
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,8 @@ class OwnDaemon:
         self.host = f"unix://{root / 'docker.sock'}"
         self.command = [
             # A run that is killed takes its daemon along.
-            *("setpriv", "--pdeathsig", "TERM", "dockerd", "--host", self.host, "--data-root", str(self.data), "--exec-root", str(root / "exec")),
+            *("setpriv", "--pdeathsig", "TERM"),
+            *("dockerd", "--host", self.host, "--data-root", str(self.data), "--exec-root", str(root / "exec")),
             *("--pidfile", str(root / "docker.pid"), "--bridge", own_bridge(), "--iptables=false", "--ip-masq=false"),
         ]
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import FUZZED
 from tests.peer_venv import peer_python
 
-from .fuzzing import CASES
+from .fuzzing import Tried
 from .kinds import Kinds, built_image
 from .process import Server, app_root, running
 
@@ -95,7 +96,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if CASES:
-        counts = ", ".join(f"{name} {count}" for name, count in CASES.items())
-        terminalreporter.write_line(f"Fuzzed: {sum(CASES.values())} cases ({counts})")
+@pytest.fixture
+def tried(record_property: Callable[[str, object], None]) -> Iterator[Tried]:
+    """Counts the cases of a fuzzing test, for the summary at the end."""
+    counting = Tried()
+    yield counting
+    record_property(FUZZED, counting.count)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -17,7 +17,13 @@ from .process import Server
 
 FACTOR = int(os.environ.get("FUZZ", "1"))
 RSS_TOLERANCE_KB = 16 * 1024
-CASES: Counter[str] = Counter()
+
+
+@dataclass
+class Tried:
+    """How many cases one test has tried."""
+
+    count: int = 0
 
 
 def cases(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:

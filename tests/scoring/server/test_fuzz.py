@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from .conftest import Start
-from .fuzzing import CASES, bounded, cases
+from .fuzzing import Tried, bounded, cases
 from .process import Answer, Server
 from .wire import HEAD, LAST, answers
 
@@ -36,7 +36,7 @@ def judge(answer: Answer, *, head: bool = False) -> None:
 
 
 @pytest.mark.parametrize("script", ["plain", "schema", "nested"])
-def test_what_its_own_description_allows(serving: Start, script: str) -> None:
+def test_what_its_own_description_allows(serving: Start, script: str, tried: Tried) -> None:
     server = serving(script)
     description = schemathesis.openapi.from_dict(server.request("GET", "/swagger.json?version=3").json())
 
@@ -50,7 +50,7 @@ def test_what_its_own_description_allows(serving: Start, script: str) -> None:
             @cases(50)
             @given(case=operation.as_strategy())
             def run(case: Any) -> None:
-                CASES[f"schemathesis {script}"] += 1
+                tried.count += 1
                 response = case.call(base_url=f"http://127.0.0.1:{server.port}", timeout=30)
                 headers = [(name.lower(), value) for name, values in response.headers.items() for value in values]
                 judge(Answer(response.status_code, headers, response.content))
@@ -86,13 +86,13 @@ def mutated(draw: st.DrawFn) -> bytes:
 WIRE = mutated() | st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12).map(b"".join)
 
 
-def test_any_bytes(plain: Server) -> None:
+def test_any_bytes(plain: Server, tried: Tried) -> None:
     seen: Counter[int] = Counter()
 
     @cases(1500)
     @given(WIRE, st.integers(0, 60))
     def run(data: bytes, cut: int) -> None:
-        CASES["bytes"] += 1
+        tried.count += 1
         with plain.connect() as connection:
             connection.sendall(data[:cut])
         heads = b"HEAD " in data
@@ -100,7 +100,7 @@ def test_any_bytes(plain: Server) -> None:
             seen[answer.status] += 1
             if answer.status != 100:
                 judge(answer, head=heads and not answer.body)
-        if CASES["bytes"] % 20 == 0:
+        if tried.count % 20 == 0:
             assert plain.score([1]).json() == [1]
 
     with bounded(plain, lambda: plain.raw(b"GET / HTTP/1.1\r\n\r\n", leave=True)):
@@ -123,11 +123,11 @@ def has_no_json(value: Any) -> bool:
     return isinstance(value, list) and any(has_no_json(item) for item in value)
 
 
-def test_any_json_comes_back_as_it_was(plain: Server) -> None:
+def test_any_json_comes_back_as_it_was(plain: Server, tried: Tried) -> None:
     @cases(500)
     @given(VALUES.filter(lambda value: not (isinstance(value, dict) and "do" in value)), st.booleans())
     def run(value: Any, ascii_only: bool) -> None:
-        CASES["JSON"] += 1
+        tried.count += 1
         body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
         answer = plain.request("POST", "/score", body, {"Content-Type": "application/json"})
         judge(answer)
@@ -142,24 +142,24 @@ def test_any_json_comes_back_as_it_was(plain: Server) -> None:
         run()
 
 
-def test_any_body(plain: Server) -> None:
+def test_any_body(plain: Server, tried: Tried) -> None:
     @cases(300)
     @given(st.binary(max_size=200) | st.text(st.sampled_from('[]{}",:0123456789eE+-.\\u nulltrefasNI'), max_size=60))
     def run(body: bytes | str) -> None:
-        CASES["bodies"] += 1
+        tried.count += 1
         judge(plain.request("POST", "/score", body))
 
     with bounded(plain, lambda: plain.score([1])):
         run()
 
 
-def test_any_query_and_ids(plain: Server) -> None:
+def test_any_query_and_ids(plain: Server, tried: Tried) -> None:
     header = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=110)
 
     @cases(500)
     @given(st.text(st.characters(codec="utf-8"), max_size=40), st.booleans(), header, header)
     def run(query: str, as_value: bool, request_id: str, trace: str) -> None:
-        CASES["queries and ids"] += 1
+        tried.count += 1
         headers = {"x-request-id": request_id.strip() or "x", "TraceId": trace.strip() or "y"}
         target = "/score?" + (f"a={quote(query)}" if as_value else quote(query, safe="=&;+%[]{}"))
         answer = plain.request("GET", target, None, headers)
