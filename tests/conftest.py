@@ -16,12 +16,17 @@ DAEMON = "daemon"
 """The tests that run one after the other, as they look at all that the machine's daemon holds."""
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tell pytest-xdist which tests stay together: those of the daemon, and those of each module.
+
+    It reads the marks before any other plugin may change the collection, so they are set on each test as it is found.
+    """
+    group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist which tests stay together: the daemon's, which begin at once, and those of each module."""
-    for item in items:
-        group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Let those of the daemon, which take longest, begin at once."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
 
