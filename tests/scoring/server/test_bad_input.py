@@ -13,7 +13,7 @@ from .process import Server
 from .wire import END, HEAD, LAST, assert_serves, status
 
 DEEP = 100_000
-BOMB = gzip.compress(bytes(50_000_000))
+BOMB = gzip.compress(bytes(50_000_000), mtime=0)
 
 # For scripts that get the text: theirs to judge. This one returns what json.loads gives, or the text where that fails.
 TEXTS = {
@@ -55,7 +55,7 @@ SCHEMA = {
     "UTF-16": '{"num": 1}'.encode("utf-16-le") + b"\x00",
     "no UTF-8": b'{"num": "\xff"}',
     "bytes": bytes(range(256)),
-    "gzip": gzip.compress(b'{"num": 1}'),
+    "gzip": gzip.compress(b'{"num": 1}', mtime=0),
 }
 
 
