@@ -131,7 +131,8 @@ class Link(asyncio.Protocol):
             elif not self._receive_other(reply):
                 self._distrust(reply)
                 break
-        if len(in_flight) < before:
+        # It goes on where a reply came that was waited for, and where all that it had is answered by other ways.
+        if len(in_flight) < before or not in_flight:
             self.since = self._pool.loop.time()
             self.stuck = False
         self._set_window()

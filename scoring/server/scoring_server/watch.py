@@ -65,6 +65,8 @@ class Watch:
         if held == self._held:
             link.deliver_held(held)
         self._held = held
+        if not link.in_flight:
+            return
         if link.stuck:
             link.take_back(started=state[0])
         else:

@@ -13,8 +13,8 @@ import pytest
 from scoring_server.flow import Flow, FlowLimits
 from scoring_server.progress import Progress
 
+from .played import Request
 from .process import Server, read_all, running, write_script
-from .test_link import Request
 from .wire import status
 
 SCRIPT = """
