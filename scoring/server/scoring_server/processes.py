@@ -93,12 +93,18 @@ class Launcher:
         # Room for several larger bodies, lest the processes wake each other for pieces of them.
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         progress = Progress.create()
-        with theirs:
-            if self._forks:
-                template = self._fork(theirs, progress)
-                return WorkerProcess(mine, progress, None, is_child=False, parent=template)
-            pid = self._spawn("worker", theirs.fileno(), progress.fd)
-            return WorkerProcess(mine, progress, pid, is_child=True)
+        try:
+            with theirs:
+                if self._forks:
+                    template = self._fork(theirs, progress)
+                    return WorkerProcess(mine, progress, None, is_child=False, parent=template)
+                pid = self._spawn("worker", theirs.fileno(), progress.fd)
+                return WorkerProcess(mine, progress, pid, is_child=True)
+        except OSError:
+            # It is tried again and again: what each start opens must not pile up.
+            mine.close()
+            progress.close()
+            raise
 
     async def template_status(self, patience: float = 1.0) -> int | None:
         """The exit status of the template, if it ends within `patience` seconds; the next start() makes another."""
@@ -136,8 +142,12 @@ class Launcher:
         self._forget_template()
         if self._template is None:
             mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
-            with theirs:
-                self._template = self._spawn("template", theirs.fileno()), mine
+            try:
+                with theirs:
+                    self._template = self._spawn("template", theirs.fileno()), mine
+            except OSError:
+                mine.close()
+                raise
         # Waits in the socket until the template has run init().
         socket.send_fds(self._template[1], [b"fork"], [link.fileno(), progress.fd])
         return self._template[0]

@@ -1,0 +1,29 @@
+"""Starting workers: what a start that fails leaves behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import pytest
+from scoring_server.processes import Launcher
+from scoring_server.settings import Settings
+
+
+def open_files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_start_that_fails_leaves_no_open_file(monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    def exhausted(*_: Any, **__: Any) -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "posix_spawn", exhausted)
+    launcher = Launcher(Settings(worker_count=workers))
+    before = open_files()
+    for _ in range(3):
+        with pytest.raises(BlockingIOError):
+            launcher.start()
+    assert open_files() == before
