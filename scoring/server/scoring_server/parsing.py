@@ -101,6 +101,9 @@ class RequestParser:
                     self._recover(error, piece)
                 if self._complete:
                     return end
+                if self._head is None and piece.strip(b"\r\n"):
+                    # The parser waits for more of a head that has ended, as for "SM" after HTTP/2's "PRI * HTTP/2.0".
+                    self._refuse(400, NOT_HTTP)
                 start = end
         return self._feed_pieces(data, start)
 

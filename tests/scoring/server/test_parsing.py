@@ -134,6 +134,16 @@ def test_a_head_that_is_repeated_is_not_parsed_again() -> None:
     assert [target for _, target, _ in taker.found] == ["/a", "/a", "/a", "/b", "/a"]
 
 
+def test_a_head_of_http_2_is_refused_before_what_follows() -> None:
+    head = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
+    taker = Taker()
+    parser = RequestParser(taker)
+    for data in (head % b"a", b"PRI * HTTP/2.0\r\n\r\n", head % b"a"):
+        if not taker.deaf:
+            parser.feed(data)
+    assert taker.found == [("GET", "/a", b""), (400, NOT_HTTP)]
+
+
 @pytest.mark.parametrize("deaf_at", ["request_head", "request_body"])
 def test_what_is_refused_is_refused_again(deaf_at: str) -> None:
     class Refusing(Taker):
