@@ -18,6 +18,7 @@ import msgspec
 _MARK, _STEP = b"\xcb", 9  # of a float, and the bytes that it takes with its mark
 _SHORT, _FEW = 32, 256  # floats in a row, and in all: for fewer, numpy is as fast
 _MANY = 4_000_000  # for more, the bytes in between take too much memory
+_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of numpy's own, since 2.0 and before
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -88,4 +89,9 @@ def install() -> None:
     """
     numpy: Any = sys.modules.get("numpy")
     if numpy is not None and "numba" not in sys.modules and not isinstance(numpy.array, FastArray):
+        own = numpy.array
+        for place in _PLACES:
+            if getattr(sys.modules.get(place), "array", None) is own:
+                own.__module__ = place  # for who has it already: pickle looks for it there, and finds it
+                break
         numpy.array = FastArray(numpy)

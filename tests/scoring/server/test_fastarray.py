@@ -12,6 +12,7 @@ import types
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy
@@ -69,8 +70,9 @@ def outcome(array: Any, value: Any) -> Any:
 @pytest.fixture
 def untouched() -> Iterator[None]:
     """numpy as it was."""
-    own = numpy.array
+    own, module = numpy.array, numpy.array.__module__
     yield
+    own.__module__ = module
     numpy.array = own
 
 
@@ -201,6 +203,13 @@ def test_it_is_installed_once_and_where_numpy_is(untouched: None, monkeypatch: p
     fastarray.install()
     assert numpy.array is installed
     assert installed.__wrapped__ is own
+
+
+def test_who_has_numpys_own_already_can_pickle_it(untouched: None) -> None:
+    own = numpy.array
+    fastarray.install()
+    assert pickle.loads(pickle.dumps(partial(own, dtype=float)))([1]).tolist() == [1.0]
+    assert pickle.loads(pickle.dumps(own)) is own
 
 
 def test_it_does_not_import_numpy() -> None:
