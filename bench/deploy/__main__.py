@@ -6,12 +6,12 @@ is root, and what `make up` needs.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
 from pathlib import Path
 
+from bench import bounds
 from bench.deploy import gateway, scale, updates
 from bench.server.load import find_wrk
 from components import gateway_image
@@ -19,6 +19,8 @@ from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from tests.e2e.own_daemon import copy_images, networks_open, own_daemon
 from toolchain.machine import Machine
 from toolchain.step import Unavailable
+
+BOUNDS = [*bounds.at_most(lost_requests=0, exit_to_error_s=10), *bounds.at_least(gateway_throughput_share=0.9)]
 
 
 def say(line: str) -> None:
@@ -37,6 +39,7 @@ def main(argv: list[str]) -> int:
         metavar="N",
         help="sizes of the stacks that are deployed again without a change (default: 0 1 10 100)",
     )
+    bounds.add_check(parser)
     options = parser.parse_args(argv)
     try:
         wrk = find_wrk(Machine.from_environ(os.environ))
@@ -55,15 +58,14 @@ def main(argv: list[str]) -> int:
         lost, exit_to_error = updates.measure(folder / "updates", options.rounds, say)
         added, share = gateway.measure(folder / "gateway", wrk, options.rounds, options.seconds, say)
         noop = scale.measure(folder / "scale", options.services, options.rounds, say)
-    figures = {
+    figures: bounds.Figures = {
         "lost_requests": lost,
-        "exit_to_error_s": round(exit_to_error, 3),
-        "noop_s": {str(count): round(seconds, 3) for count, seconds in noop.items()},
-        "gateway_p50_added_ms": round(added, 3),
-        "gateway_throughput_share": round(share, 3),
+        "exit_to_error_s": exit_to_error,
+        "noop_s": {str(count): seconds for count, seconds in noop.items()},
+        "gateway_p50_added_ms": added,
+        "gateway_throughput_share": share,
     }
-    print(json.dumps(figures))
-    return 0
+    return bounds.closing(figures, BOUNDS, say, check=options.check)
 
 
 if __name__ == "__main__":

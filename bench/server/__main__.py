@@ -1,8 +1,9 @@
 """`python -m bench.server`: the scoring server beside Azure ML's own and the fastest frameworks.
 
-All serve the same plain script and model, each with one worker on one CPU; the load comes from another. They run in
-turns, and each figure is the median of the rounds. Prints what it measures as it goes; the last line is one JSON
-object. Needs wrk, which apt installs where this is root, and what `make up` needs.
+All serve the same plain script and model, each with one worker on one CPU; the load comes from another. This project's
+has what it can do switched on (keys, JSON logs, a request log, a warm-up, compared digests) but TLS, which the peers
+are not given either. They run in turns, and each figure is the median of the rounds. Prints what it measures as it
+goes; the last line is one JSON object. Needs wrk, which apt installs where this is root, and what `make up` needs.
 """
 
 import argparse
@@ -15,9 +16,10 @@ from statistics import median
 
 import joblib
 
+from bench import bounds
 from bench.server import figures, load
 from bench.server.measurements import Bench, spread
-from bench.server.servers import candidates, own
+from bench.server.servers import all_on, candidates, own
 from scoring.mnist import data
 from scoring.mnist.train import MODEL
 from tests.peer_venv import peer_python
@@ -26,7 +28,12 @@ from toolchain.step import Unavailable
 
 PEERS = Path(__file__).parent / "peers.lock"
 FRAMEWORKS = ("raw ASGI + uvicorn", "WSGI + granian")
-OURS, BATCHED, REFERENCE = "ours", "ours, batched", "reference"
+OURS, BATCHED, DEFAULTS, REFERENCE = "ours", "ours, batched", "ours, by default", "reference"
+BOUNDS = [
+    *bounds.at_least(vs_reference=4, vs_best_framework=1.5, vs_reference_5_rows=5, vs_best_framework_5_rows=2.5),
+    *bounds.at_least(batched_vs_reference=8, two_workers_scaling=1.8),
+    *bounds.at_most(ready_ratio=1.3, idle_cpu_percent=0.5, rss_vs_reference=1, p99_vs_best_framework=1),
+]
 
 
 def say(line: str) -> None:
@@ -38,6 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=15, help="interleaved rounds of each measurement (default: 15)")
     parser.add_argument("--seconds", type=float, default=1, help="how long each load lasts (default: 1)")
     parser.add_argument("--idle-seconds", type=float, default=30, help="how long idle CPU is watched (default: 30)")
+    bounds.add_check(parser)
     options = parser.parse_args(argv)
     try:
         wrk = load.find_wrk(Machine.from_environ(os.environ))
@@ -46,7 +54,6 @@ def main(argv: list[str]) -> int:
         return 1
     say("installing the peers, once")
     peers = candidates(peer_python(PEERS))
-
     model = joblib.load(MODEL)
     digits = data.held_out()[0]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -56,16 +63,17 @@ def main(argv: list[str]) -> int:
             bodies[rows].write_text(json.dumps({"data": digits[:rows].tolist()}))
             answers[rows] = model.predict(digits[:rows]).tolist()
         bench = Bench(wrk, MODEL, bodies, answers, say)
-        batched = own(BATCHED, "score_batch.py")
-        with bench.running([*peers.values(), batched], bench.server_cpu) as servers:
+        settings = all_on(Path(folder), MODEL, bodies[1])
+        ours = own(OURS, "score.py", **settings)
+        mine = (own(DEFAULTS, "score.py"), ours, own(BATCHED, "score_batch.py", **settings))
+        with bench.running([*peers, *mine], bench.server_cpu) as servers:
             seen = bench.throughput(servers, options.rounds, options.seconds)
+            memory = {server.name: server.worker_mb() for server in servers}
             for server in servers:
-                say(f"{server.name}: {server.worker_mb():.0f} MB in its worker, {server.whole_mb():.0f} MB in all")
-            ours = next(server for server in servers if server.name == OURS)
-            memory = ours.worker_mb()
-        with bench.running([peers[OURS]], bench.server_cpu) as (server,):
+                say(f"{server.name}: {memory[server.name]:.0f} MB in its worker, {server.whole_mb():.0f} MB in all")
+        with bench.running([ours], bench.server_cpu) as (server,):
             idle = bench.idle_cpu_percent(server, options.idle_seconds)
-        ready = bench.ready_ratios(peers[OURS], options.rounds)
+        ready = bench.ready_ratios(ours, options.rounds)
         scaling = bench.two_workers_scaling(options.rounds, options.seconds)
 
     say("")
@@ -80,9 +88,13 @@ def main(argv: list[str]) -> int:
     found["batched_vs_reference"] = figures.ratios(seen, BATCHED, REFERENCE, rows=1, connections=32)
     for name, values in found.items():
         say(f"{name}: {spread(values)}")
-    result = {name: median(values) for name, values in found.items()} | {"idle_cpu_percent": idle, "rss_mb": memory}
-    print(json.dumps({name: round(result[name], 3) for name in ORDER}))
-    return 0
+    result = {name: median(values) for name, values in found.items()} | {
+        "idle_cpu_percent": idle,
+        "rss_mb": memory[OURS],
+        "rss_vs_reference": memory[OURS] / memory[REFERENCE],
+        "p99_vs_best_framework": max(figures.tails(seen, OURS, FRAMEWORKS)),
+    }
+    return bounds.closing(result, BOUNDS, say, check=options.check, keys=ORDER)
 
 
 ORDER = (

@@ -35,6 +35,18 @@ def best(seen: Seen, servers: Sequence[str], *, rows: int, connections: int) -> 
     return max(servers, key=lambda name: middle(seen[Setting(name, rows, connections)]).requests)
 
 
+def tails(seen: Seen, one: str, others: Sequence[str]) -> list[float]:
+    """Return a server's p99 in times of the best of `others`', for each size that was measured, medians compared.
+
+    The best is the one with the most requests at that size.
+    """
+    found = []
+    for _, rows, connections in (setting for setting in seen if setting.server == one):
+        other = Setting(best(seen, others, rows=rows, connections=connections), rows, connections)
+        found.append(middle(seen[Setting(one, rows, connections)]).p99 / middle(seen[other]).p99)
+    return found
+
+
 def table(seen: Seen) -> list[str]:
     """Return a line for each setting, the servers under one another."""
     lines = [f"{'rows':>4} {'connections':>11}  {'server':<20} {'requests/s':>10} {'p50 ms':>8} {'p99 ms':>8}"]

@@ -47,8 +47,10 @@ def find_wrk(machine: Machine) -> Path:
     return found
 
 
-def measure(wrk: Path, url: str, body: Path, *, connections: int, seconds: float, cpus: AbstractSet[int]) -> Rate:
-    """Post a body over and over.
+def measure(
+    wrk: Path, url: str, body: Path, *, connections: int, seconds: float, cpus: AbstractSet[int], key: str = ""
+) -> Rate:
+    """Post a body over and over, with a key where there is one.
 
     Raises:
         RuntimeError: a request failed.
@@ -66,7 +68,7 @@ def measure(wrk: Path, url: str, body: Path, *, connections: int, seconds: float
     ]
     done = subprocess.run(
         command,
-        env={**os.environ, "BENCH_BODY": str(body)},
+        env={**os.environ, "BENCH_BODY": str(body), "BENCH_KEY": key},
         capture_output=True,
         text=True,
         timeout=seconds + SPARE_SECONDS,

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.server import load
 from bench.server.figures import Setting
 from bench.server.load import Rate
-from bench.server.servers import Candidate, Server, own
+from bench.server.servers import KEY, Candidate, Server, own
 from components.readiness import HEALTH_CHECK
 
 ROWS, CONNECTIONS = (1, 5), (8, 32)
@@ -62,7 +62,13 @@ class Bench:
     def load(self, server: Server, rows: int, connections: int, seconds: float) -> Rate:
         """Measure one server once."""
         return load.measure(
-            self.wrk, server.url, self.bodies[rows], connections=connections, seconds=seconds, cpus=self.load_cpu
+            self.wrk,
+            server.url,
+            self.bodies[rows],
+            connections=connections,
+            seconds=seconds,
+            cpus=self.load_cpu,
+            key=KEY,
         )
 
     def throughput(self, servers: Sequence[Server], rounds: int, seconds: float) -> dict[Setting, list[Rate]]:

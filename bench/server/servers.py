@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,11 +16,17 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components import model_files
+from components.models import describe
+
 APPS = Path(__file__).parent / "apps"
 SERVER = Path(__file__).parents[2] / "scoring" / "server"
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.003
+KEY = secrets.token_urlsafe(32)
+"""Sent to all servers; this project's own asks for it where all is on."""
+RECORDED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -36,28 +44,48 @@ class Candidate:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-def candidates(peers: Path) -> dict[str, Candidate]:
-    """Return the servers by name; `peers` is the Python that has the others' packages."""
+def candidates(peers: Path) -> list[Candidate]:
+    """Return the servers of others; `peers` is the Python that has their packages."""
     bin_folder = peers.parent
-    uvicorn = [
-        "uvicorn",
-        "asgi_app:app",
-        "--http",
-        "httptools",
-        "--loop",
-        "uvloop",
-        "--no-access-log",
-        "--port",
-        "{port}",
-    ]
+    uvicorn = ["uvicorn", "asgi_app:app", "--http", "httptools", "--loop", "uvloop", "--no-access-log"]
     granian = ["granian", "wsgi_app:app", "--interface", "wsgi", "--no-access-log", "--port", "{port}"]
-    listed = (
+    return [
         Candidate("reference", [str(bin_folder / "azmlinfsrv"), "--entry_script", "score.py", "--port", "{port}"]),
-        Candidate("raw ASGI + uvicorn", [str(peers), "-m", *uvicorn]),
+        Candidate("raw ASGI + uvicorn", [str(peers), "-m", *uvicorn, "--port", "{port}"]),
         Candidate("WSGI + granian", [str(peers), "-m", *granian, "--workers", "1", "--blocking-threads", "1"]),
-        own("ours", "score.py"),
-    )
-    return {candidate.name: candidate for candidate in listed}
+    ]
+
+
+def all_on(folder: Path, model: Path, sample: Path) -> dict[str, str]:
+    """Return settings of this project's server with everything on that a request or the start may cost, but TLS.
+
+    Args:
+        folder: an app root is made there, with the model as images have it, and the requests are recorded there.
+        model: the model's file, whose digest is compared at the start.
+        sample: a request's body, run before the server is ready.
+    """
+    root, records, keys = folder / "app", folder / "records", folder / "keys"
+    described = describe(model, name="mnist", version="1")
+    held, record = root / "azureml-models/mnist/1" / model.name, records / "mnist/1" / model_files.RECORD
+    shutil.copytree(APPS, root)
+    for path, content in (
+        (held, model.read_bytes()),
+        (record, model_files.record(described.files, model.name, described.sha256).encode()),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    keys.write_text(f"{KEY}\nanother\n")
+    return {
+        "AML_APP_ROOT": str(root),
+        "AZUREML_MODEL_DIR": str(held.parent),
+        "SCORING_MODEL_DIGESTS": json.dumps({"mnist/1": described.sha256}),
+        "SCORING_MODEL_RECORDS": str(records),
+        "SCORING_KEYS_FILE": str(keys),
+        "SCORING_LOG_FORMAT": "json",
+        "SCORING_REQUEST_LOG_RATE": str(RECORDED_SHARE),
+        "SCORING_REQUEST_LOG_PATH": str(folder / "requests.jsonl"),
+        "SCORING_WARMUP_SAMPLE": str(sample),
+    }
 
 
 def own(name: str, script: str, **environ: str) -> Candidate:
@@ -122,7 +150,9 @@ class Server:
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"})
+            connection.request(
+                method, path, body, {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+            )
             response = connection.getresponse()
             return response.status, response.read()
         finally:

@@ -1,6 +1,8 @@
 """From rates to ratios and the table."""
 
-from bench.server.figures import Setting, best, middle, ratios, table
+import pytest
+
+from bench.server.figures import Setting, best, middle, ratios, table, tails
 from bench.server.load import Rate
 
 
@@ -29,6 +31,11 @@ def test_best_is_by_median_and_not_by_the_best_round() -> None:
     assert best(SEEN | {Setting("quick", 1, 8): rates(9000, 2000, 1800)}, ["quick", "even"], rows=1, connections=8) == (
         "even"
     )
+
+
+def test_tails_are_compared_with_the_quickest_at_each_size() -> None:
+    seen = SEEN | {Setting("quick", 5, 32): rates(50), Setting("even", 5, 32): rates(80)}
+    assert tails(seen, "quick", ["slow", "even"]) == [pytest.approx(2900 / 3000), 2.0]
 
 
 def test_table_has_a_line_for_each_setting_servers_together() -> None:

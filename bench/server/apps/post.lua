@@ -1,7 +1,10 @@
--- Posts the file named by BENCH_BODY and prints one line of JSON; times in microseconds.
+-- Posts the file named by BENCH_BODY, with the key BENCH_KEY if there is one, and prints one line of JSON; times in microseconds.
 local file = assert(io.open(os.getenv("BENCH_BODY"), "rb"))
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+if os.getenv("BENCH_KEY") ~= "" then
+  wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY")
+end
 wrk.body = file:read("*a")
 file:close()
 
