@@ -240,6 +240,8 @@ class Pool:
         if link.announced:
             self.metrics.restarts += 1
             logger.error("The worker with pid %s has ended (status %s) and is replaced", link.process.pid, status)
+        elif self._launcher.was_refused(link.process):
+            pass  # the template has said why
         elif not self.ready:
             if not self.failed.done():
                 self.failed.set_result(status or 1)

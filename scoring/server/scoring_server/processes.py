@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 
 from . import threads
+from .forking import CANNOT_FORK
 from .progress import Progress
 from .settings import Settings
 
@@ -48,13 +49,7 @@ class WorkerProcess:
         if self.pid is not None:
             _kill(self.pid, number)
             if number == signal.SIGKILL:
-                self._kill_group()
-
-    def _kill_group(self) -> None:
-        """End what the script has started in the worker's process group."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
+                _kill_group(self.pid)
 
     async def end(self, patience: float) -> int | None:
         """Make sure that the process is gone, by force after `patience` seconds.
@@ -74,7 +69,7 @@ class WorkerProcess:
         if not done:
             self.kill()
             await ending
-        self._kill_group()  # before the worker is reaped: until then its id is no other group's
+        _kill_group(self.pid)  # before the worker is reaped: until then its id is no other group's
         return _reap(self.pid)
 
 
@@ -88,7 +83,10 @@ class Launcher:
         self._template: tuple[int, socket.socket] | None = None
 
     def start(self) -> WorkerProcess:
-        """A new worker. It sends READY through its link when init() is through."""
+        """A new worker. It sends READY through its link when init() is through.
+
+        Workers to be forked come to nothing where the template finds that it cannot: see `was_refused`.
+        """
         mine, theirs = socket.socketpair()
         # Room for several larger bodies, lest the processes wake each other for pieces of them.
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -117,13 +115,23 @@ class Launcher:
         done, _ = await asyncio.wait([ending], timeout=patience)
         return self._forget_template() if done else None
 
+    def was_refused(self, process: WorkerProcess) -> bool:
+        """Whether the template of a worker has ended without forking it, as it cannot: start() makes one that is not
+        forked.
+        """
+        return process.pid is None and not self._forks
+
     def _forget_template(self) -> int | None:
         """Reap the template if it has ended."""
         if self._template is None:
             return None
         pid, control = self._template
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is None:
             return None
+        if ended.si_code == os.CLD_EXITED and ended.si_status == CANNOT_FORK:
+            self._forks = False
+            _kill_group(pid)  # what init() has started: the workers start it anew
         control.close()
         self._template = None
         return _reap(pid)
@@ -166,6 +174,12 @@ class Launcher:
 def _kill(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _kill_group(pid: int) -> None:
+    """End what the script has started in the process group of a worker or template."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _await_end(pid: int) -> None:

@@ -1,16 +1,23 @@
-"""The template: runs init() once and forks workers, which so share the loaded model's memory."""
+"""The template: runs init() once and forks workers, which so share the loaded model's memory.
+
+Where init() leaves what a fork does not copy, it ends with the status `forking.CANNOT_FORK`, and forks none.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
+from typing import NoReturn
 
-from . import swagger, warmup
+from . import forking, logs, swagger, warmup
 from .progress import Progress
 from .settings import Settings
 from .worker import Worker, prepare, start_process
+
+logger = logging.getLogger(logs.LOGGER)
 
 
 def main() -> None:
@@ -21,6 +28,8 @@ def main() -> None:
     start_process(settings)
     script = prepare(settings)
     documents = swagger.documents(settings, script)
+    if found := forking.obstacles():
+        _give_up(found, settings.worker_count)
     # Ended workers need no waiting for. Set after init(), which may wait for processes of its own.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -38,6 +47,17 @@ def main() -> None:
             return
         for fd in fds:
             os.close(fd)
+
+
+def _give_up(found: list[str], workers: int) -> NoReturn:
+    logger.warning(
+        "init() has left what processes cannot be forked with: %s. So each of the %d workers runs init() by itself, "
+        "and they share no memory. WORKER_PRELOAD=false spares the attempt. They do share where init() starts none.",
+        ", ".join(found),
+        workers,
+    )
+    logging.shutdown()
+    os._exit(forking.CANNOT_FORK)  # waits for no thread
 
 
 if __name__ == "__main__":
