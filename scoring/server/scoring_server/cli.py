@@ -8,10 +8,10 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 
-from . import __version__, signals
+from . import __version__, signals, verification
 from .processes import Launcher, WorkerProcess
 from .settings import Settings, SettingsError
-from .verification import ModelChangedError, verify
+from .verification import ModelChangedError
 
 USAGE_ERROR = 1
 CONFIGURATION_ERROR = 3
@@ -80,17 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"Configuration error: {error}", file=sys.stderr)
         return CONFIGURATION_ERROR
-    try:
-        verify(settings)
-    except ModelChangedError as error:
-        print(f"Cannot start: {error}", file=sys.stderr)
-        return CONFIGURATION_ERROR
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     launcher = Launcher(settings, environ)
     signals.note_early()
-    # The workers load the script while this process loads the rest of itself.
+    # The workers load the script while this process loads the rest of itself, and reads the models.
     processes = [launcher.start() for _ in range(settings.worker_count)]
+    verified = verification.begin(settings)
     from . import listening, server
     from .keys import Keys
     from .tls import Certificate
@@ -107,18 +103,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, SettingsError) as error:
         return _give_up(error, launcher, processes)
     try:
-        return server.run(settings, launcher, processes, sockets, access, request_log)
-    except SettingsError as error:
+        return server.run(settings, launcher, processes, sockets, access, request_log, verified)
+    except (SettingsError, ModelChangedError) as error:
         return _give_up(error, launcher, processes)
 
 
-def _give_up(error: OSError | SettingsError, launcher: Launcher, processes: Sequence[WorkerProcess]) -> int:
+def _give_up(
+    error: OSError | SettingsError | ModelChangedError, launcher: Launcher, processes: Sequence[WorkerProcess]
+) -> int:
     """Say why the server cannot start, and end the workers that have been started; returns the exit status."""
     print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
     for process in processes:
         process.kill()
     launcher.close()
-    return CONFIGURATION_ERROR if isinstance(error, SettingsError) else USAGE_ERROR
+    return USAGE_ERROR if isinstance(error, OSError) else CONFIGURATION_ERROR
 
 
 if __name__ == "__main__":

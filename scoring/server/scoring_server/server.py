@@ -22,7 +22,11 @@ from .settings import Settings
 from .tls import Certificate
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from concurrent.futures import Future
+
     from .request_log import RequestLog
+    from .verification import ModelChangedError
 
 logger = logging.getLogger(logs.LOGGER)
 
@@ -44,8 +48,12 @@ async def serve(
     sockets: list[socket.socket],
     access: Access,
     request_log: RequestLog | None,
+    verified: Future[ModelChangedError | None],
 ) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed."""
+    """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed.
+
+    Nothing is heard of a worker, and so none is ready, before the models are verified. Raises ModelChangedError.
+    """
     loop = asyncio.get_running_loop()
     stop = signals.stop_event(loop)
     own_logging = logs.configure(settings) is not None
@@ -60,16 +68,22 @@ async def serve(
         for number, sock in enumerate(sockets)
     ]
     pool.failed.add_done_callback(lambda _failed: stop.set())
-    await pool.start()
-    if settings.listen_when_ready:
-        await _first(pool.first_ready, stop)
-    if not stop.is_set():
-        for listener in listeners:
-            await listener.start()
-        addresses = ", ".join(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}" for sock in sockets)
-        logger.info("Listening on %s", addresses)
     if settings.unknown_keys:
         logger.warning("The config file has keys without a meaning here: %s", ", ".join(settings.unknown_keys))
+    if not settings.listen_when_ready:
+        await _listen(listeners, sockets, stop)
+    reading: asyncio.Future[ModelChangedError | None] = asyncio.wrap_future(verified)
+    await _first(reading, stop.wait())
+    changed = verified.result() if verified.done() else None
+    if verified.done() and changed is None:
+        await pool.start()
+    else:
+        for process in processes:
+            process.kill()
+        stop.set()
+    if settings.listen_when_ready:
+        await _first(pool.first_ready.wait(), stop.wait())
+        await _listen(listeners, sockets, stop)
     await stop.wait()
     status = 0
     can_serve = pool.ready or pool.outstanding > 0
@@ -90,6 +104,8 @@ async def serve(
     access_log.flush()
     if request_log is not None:
         request_log.close(budget.left(budget.last * 0.2))
+    if changed is not None:
+        raise changed
     return status
 
 
@@ -106,9 +122,18 @@ class Budget:
         return max(0.0, self._end - reserve - self._loop.time())
 
 
-async def _first(*events: asyncio.Event) -> None:
-    """Wait until one of `events` is set."""
-    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+async def _listen(listeners: list[Listener], sockets: list[socket.socket], stop: asyncio.Event) -> None:
+    """Take connections, unless it is time to stop."""
+    if not stop.is_set():
+        for listener in listeners:
+            await listener.start()
+        addresses = ", ".join(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}" for sock in sockets)
+        logger.info("Listening on %s", addresses)
+
+
+async def _first(*events: Awaitable[object]) -> None:
+    """Wait until one of `events` has come."""
+    tasks = [asyncio.ensure_future(event) for event in events]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
@@ -169,12 +194,13 @@ def run(
     sockets: list[socket.socket],
     access: Access,
     request_log: RequestLog | None,
+    verified: Future[ModelChangedError | None],
 ) -> int:
     """Run `serve` on uvloop."""
     scheduling.give_way()
     loop = uvloop.new_event_loop()
     try:
-        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log))
+        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log, verified))
     finally:
         sys.stdout.flush()
         loop.close()

@@ -10,11 +10,15 @@ import hashlib
 import json
 import os
 import stat
+import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .models import MODELS_FOLDER
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 RECORD = "files.json"
 _CHUNK = 1 << 20
@@ -25,6 +29,27 @@ Item = tuple[str, str, bool, str, int]
 
 class ModelChangedError(Exception):
     """A model in the container is not the registered one. The message names the file and both digests."""
+
+
+def begin(settings: Settings) -> Future[ModelChangedError | None]:
+    """verify() in a thread of its own, which keeps no process from its end; the result is what it raises."""
+    from concurrent.futures import Future  # late, so that the first worker starts before it is loaded
+
+    future: Future[ModelChangedError | None] = Future()
+    future.set_running_or_notify_cancel()  # cannot be cancelled: this thread alone ends it
+
+    def work() -> None:
+        try:
+            verify(settings)
+        except ModelChangedError as error:
+            future.set_result(error)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    threading.Thread(target=work, name="verification", daemon=True).start()
+    return future
 
 
 def verify(settings: Settings) -> int:
