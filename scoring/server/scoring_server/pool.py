@@ -266,7 +266,7 @@ class Pool:
         if job.streaming:
             reply = _CLOSED
         elif self._stopping:
-            reply = results.error(503, STOPPING)
+            reply = results.error(503, STOPPING, head=RETRY)
         else:
             reply = results.error(500, message, run_failed=True)
         job.receive(reply)

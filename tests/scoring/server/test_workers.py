@@ -173,6 +173,7 @@ def test_a_worker_that_cannot_be_replaced_ends_the_process(tmp_path: Path) -> No
         (tmp_path / "gate").touch()
         answer = waiting.result(30)
         assert (answer.status, answer.message) == (503, "The service is stopping.")
+        assert answer.header("retry-after") == "1"
         status = server.process.wait(10)
         server.log.join()
         assert status == 3, server.log.text
