@@ -207,6 +207,7 @@ class Pool:
     def link_ready(self, link: Link, description: dict[str, Any]) -> None:
         self._delay = 0.1
         logger.info("Worker with pid %s ready for serving traffic", link.process.pid)
+        self._launcher.note_ready(link.process)
         self.on_ready(description)
         self.first_ready.set()
 
@@ -242,7 +243,7 @@ class Pool:
             logger.error("The worker with pid %s has ended (status %s) and is replaced", link.process.pid, status)
         elif self._launcher.was_refused(link.process):
             pass  # the template has said why
-        elif not self.ready:
+        elif not self.ready and not self._launcher.was_orphaned(link.process):
             if not self.failed.done():
                 self.failed.set_result(status or 1)
             return

@@ -23,13 +23,13 @@ class WorkerProcess:
     """A worker as the front holds it: its link, its progress counters, and its process id once that is known."""
 
     def __init__(
-        self, link: socket.socket, progress: Progress, pid: int | None, *, is_child: bool, parent: int | None = None
+        self, link: socket.socket, progress: Progress, pid: int | None, *, is_child: bool, template: int | None = None
     ) -> None:
         self.link = link
         self.progress = progress
         self.pid = pid
+        self.template = template  # the process that is to fork it, or has
         self._is_child = is_child
-        self._parent = parent
 
     def open_life(self) -> int | None:
         """A file descriptor that becomes readable when the worker ends, or the template that is to fork it.
@@ -37,7 +37,7 @@ class WorkerProcess:
         The link alone does not tell: processes that the script has started may hold its other end. None where the
         kernel has no such thing (before 5.3). Raises ProcessLookupError when it has ended already.
         """
-        pid = self.pid or self._parent
+        pid = self.pid or self.template
         try:
             return os.pidfd_open(pid) if pid is not None else None
         except ProcessLookupError:
@@ -81,6 +81,7 @@ class Launcher:
         self._environ |= threads.variables(settings.worker_count, self._environ)
         self._forks = settings.worker_preload and settings.worker_count > 1
         self._template: tuple[int, socket.socket] | None = None
+        self._proven: int | None = None  # the newest template that a worker became ready of
 
     def start(self) -> WorkerProcess:
         """A new worker. It sends READY through its link when init() is through.
@@ -95,7 +96,7 @@ class Launcher:
             with theirs:
                 if self._forks:
                     template = self._fork(theirs, progress)
-                    return WorkerProcess(mine, progress, None, is_child=False, parent=template)
+                    return WorkerProcess(mine, progress, None, is_child=False, template=template)
                 pid = self._spawn("worker", theirs.fileno(), progress.fd)
                 return WorkerProcess(mine, progress, pid, is_child=True)
         except OSError:
@@ -116,10 +117,19 @@ class Launcher:
         return self._forget_template() if done else None
 
     def was_refused(self, process: WorkerProcess) -> bool:
-        """Whether the template of a worker has ended without forking it, as it cannot: start() makes one that is not
-        forked.
-        """
-        return process.pid is None and not self._forks
+        """Whether a worker's template has ended as it cannot be forked: start() now makes workers that are not."""
+        return process.template is not None and not self._forks
+
+    def note_ready(self, process: WorkerProcess) -> None:
+        """A worker is ready: its template has loaded the script."""
+        self._proven = process.template
+
+    def was_orphaned(self, process: WorkerProcess) -> bool:
+        """Whether a worker is not ready for no fault of init(): its template, which had loaded the script, is gone."""
+        template = process.template
+        return (
+            template is not None and template == self._proven and (not self._template or self._template[0] != template)
+        )
 
     def _forget_template(self) -> int | None:
         """Reap the template if it has ended."""

@@ -192,6 +192,44 @@ def test_a_worker_that_does_not_start_is_tried_again(tmp_path: Path) -> None:
         assert server.log.wait_for("ready for serving traffic", 3)
 
 
+@pytest.mark.parametrize("survivors", [0, 1])
+def test_workers_are_replaced_without_the_template_that_forked_them(tmp_path: Path, survivors: int) -> None:
+    """Whoever has killed it: another is made, which loads the script anew."""
+    with running(write_script(tmp_path, WORKERS), "score.py", {"WORKER_COUNT": "2"}, workers=2) as server:
+        with ThreadPoolExecutor(4) as pool:
+            seen = [answer.json() for answer in pool.map(server.score, range(4))]
+        (template,), workers = {each["init"] for each in seen}, {each["pid"] for each in seen}
+        os.kill(template, signal.SIGKILL)
+        for pid in sorted(workers)[survivors:]:
+            os.kill(pid, signal.SIGKILL)
+        assert server.score(1).status == 200, server.log.text
+        assert server.log.wait_for("ready for serving traffic", 4 - survivors)
+        with ThreadPoolExecutor(4) as pool:
+            answers = [answer.json() for answer in pool.map(server.score, range(4))]
+        assert len({each["pid"] for each in answers}) == 2
+        (new,) = {each["init"] for each in answers if each["pid"] not in workers}
+        assert new != template
+
+
+def test_a_template_that_dies_when_it_is_to_fork_is_made_anew(tmp_path: Path) -> None:
+    """Its init() was good: the process does not end, although no worker is ready."""
+    with running(write_script(tmp_path, WORKERS), "score.py", {"WORKER_COUNT": "2"}, workers=2) as server:
+        with ThreadPoolExecutor(4) as pool:
+            seen = [answer.json() for answer in pool.map(server.score, range(4))]
+            (template,) = {each["init"] for each in seen}
+            os.kill(template, signal.SIGSTOP)
+            for pid in {each["pid"] for each in seen}:
+                os.kill(pid, signal.SIGKILL)
+            assert server.log.wait_for("is replaced", 2)
+            waiting = pool.submit(server.score, 1)
+            wait_for_queue(server, 1)
+            os.kill(template, signal.SIGKILL)
+            answer = waiting.result(30)
+        assert answer.status == 200, server.log.text
+        assert answer.json()["init"] != template
+        assert server.log.wait_for("ready for serving traffic", 4)
+
+
 def test_an_idle_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
         pid = server.score({"do": "pid"}).json()
