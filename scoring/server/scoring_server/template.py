@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import forking, logs, swagger, warmup
+from . import forking, logs, memory, swagger, warmup
 from .progress import Progress
 from .settings import Settings
 from .worker import Worker, prepare, start_process
@@ -38,6 +38,7 @@ def main() -> None:
             return
         if os.fork() == 0:
             control.close()
+            memory.go_first()
             os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             worker = Worker(socket.socket(fileno=fds[0]), Progress(fds[1]), script, settings)

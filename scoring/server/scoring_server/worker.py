@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from . import fastarray, fastjson, logs, scheduling, swagger, warmup
+from . import fastarray, fastjson, logs, memory, scheduling, swagger, warmup
 from .answers import Answers, Batched
 from .frames import Kind, LinkLost, Reply, RequestReader
 from .outbox import Outbox
@@ -192,6 +192,7 @@ def main() -> None:
     """``python -m scoring_server.worker <link fd> <progress fd>``."""
     link_fd, progress_fd = (int(argument) for argument in sys.argv[1:3])
     settings = Settings.from_environ()
+    memory.go_first()
     start_process(settings)
     link = socket.socket(fileno=link_fd)
     progress = Progress(progress_fd)
