@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,8 +146,11 @@ def launch_process(command: list[str], arguments: list[str], environ: dict[str, 
     return Server(process, port, Log(process), root, int(health))
 
 
-def launch_container(image: str, app: App, place: str) -> Server:
-    """Start a container of the image as the project deploys it: as any user, with a root that cannot be written to."""
+def launch_container(image: str, app: App, place: str, **limits: Any) -> Server:
+    """Start a container of the image as the project deploys it: as any user, with a root that cannot be written to.
+
+    `limits` are further arguments of docker's `run`.
+    """
     root = f"{APP_ROOT}/{place}"
     ports = (free_port(), free_port())
     environ = {key: value.format(root=root) for key, value in app.environ.items()}
@@ -164,6 +167,7 @@ def launch_container(image: str, app: App, place: str) -> Server:
         user="12345:12345",
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
+        **limits,
     )
     process: Any = ContainerProcess(container)
     return Server(process, ports[0], Log(process), Path(root), ports[1])
@@ -183,10 +187,12 @@ def wait_until_ready(server: Server, workers: int) -> None:
 
 
 @contextlib.contextmanager
-def built_image(folder: Path, base_image: str) -> Iterator[str]:
+def built_image(
+    folder: Path, base_image: str, applications: Mapping[str, App] = APPS, packages: Sequence[str] = PACKAGES
+) -> Iterator[str]:
     """An image by the project's own rules, with all applications side by side below the application's root."""
     apps = folder / "apps"
-    for name, app in APPS.items():
+    for name, app in applications.items():
         app.write(apps / name.replace(" ", "-"))
     script = folder / "score.py"
     script.write_text("def init(): ...\n\n\ndef run(data): ...\n")
@@ -194,7 +200,7 @@ def built_image(folder: Path, base_image: str) -> Iterator[str]:
         {
             "execution_script": str(script),
             "dependencies": [str(path) for path in apps.iterdir()],
-            "packages": PACKAGES,
+            "packages": list(packages),
             "base_image": base_image,
         }
     )
