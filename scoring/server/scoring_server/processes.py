@@ -82,6 +82,8 @@ class Launcher:
         self._forks = settings.worker_preload and settings.worker_count > 1
         self._template: tuple[int, socket.socket] | None = None
         self._proven: int | None = None  # the newest template that a worker became ready of
+        verifies = settings.verify_models and settings.model_digests
+        self._gate = os.pipe() if verifies else None  # workers read it before init(), until its other end is closed
 
     def start(self) -> WorkerProcess:
         """A new worker. It sends READY through its link when init() is through.
@@ -97,7 +99,7 @@ class Launcher:
                 if self._forks:
                     template = self._fork(theirs, progress)
                     return WorkerProcess(mine, progress, None, is_child=False, template=template)
-                pid = self._spawn("worker", theirs.fileno(), progress.fd)
+                pid = self._spawn("worker", theirs.fileno(), progress.fd, *self._waiting)
                 return WorkerProcess(mine, progress, pid, is_child=True)
         except OSError:
             # It is tried again and again: what each start opens must not pile up.
@@ -146,6 +148,17 @@ class Launcher:
         self._template = None
         return _reap(pid)
 
+    def let_init(self) -> None:
+        """The models are those that were registered: scripts may load them."""
+        if self._gate is not None:
+            gate, self._gate = self._gate, None
+            for fd in gate:
+                os.close(fd)
+
+    @property
+    def _waiting(self) -> tuple[int, ...]:
+        return () if self._gate is None else self._gate[:1]
+
     def close(self) -> None:
         """End the template, if there is one."""
         if self._template is not None:
@@ -162,7 +175,7 @@ class Launcher:
             mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
             try:
                 with theirs:
-                    self._template = self._spawn("template", theirs.fileno()), mine
+                    self._template = self._spawn("template", theirs.fileno(), *self._waiting), mine
             except OSError:
                 mine.close()
                 raise

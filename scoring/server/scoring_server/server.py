@@ -52,7 +52,7 @@ async def serve(
 ) -> int:
     """Serve until SIGTERM or SIGINT; the exit status: 0, or that of a worker whose init() failed.
 
-    Nothing is heard of a worker, and so none is ready, before the models are verified. Raises ModelChangedError.
+    No worker runs init(), and so none is ready, before the models are verified. Raises ModelChangedError.
     """
     loop = asyncio.get_running_loop()
     stop = signals.stop_event(loop)
@@ -72,14 +72,13 @@ async def serve(
         logger.warning("The config file has keys without a meaning here: %s", ", ".join(settings.unknown_keys))
     if not settings.listen_when_ready:
         await _listen(listeners, sockets, stop)
+    await pool.start()
     reading: asyncio.Future[ModelChangedError | None] = asyncio.wrap_future(verified)
     await _first(reading, stop.wait())
     changed = verified.result() if verified.done() else None
     if verified.done() and changed is None:
-        await pool.start()
+        launcher.let_init()
     else:
-        for process in processes:
-            process.kill()
         stop.set()
     if settings.listen_when_ready:
         await _first(pool.first_ready.wait(), stop.wait())

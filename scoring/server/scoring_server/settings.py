@@ -91,7 +91,7 @@ class Settings:
     sample_input: str = ""  # SCORING_SAMPLE_INPUT: a JSON file, in place of sample_input.json beside the script
     listen_when_ready: bool = False  # SCORING_LISTEN_WHEN_READY: until then refuse connections
     drain_s: float = 9.0  # SCORING_DRAIN: from SIGTERM to exit, all included; below docker stop's 10 s
-    verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before anything is served
+    verify_models: bool = True  # SCORING_VERIFY_MODELS: compare the models with their digests before init() runs
     model_digests: Mapping[str, str] = field(default_factory=dict)  # SCORING_MODEL_DIGESTS: sha256 by name/version
     model_records: str = "/opt/model-records"  # SCORING_MODEL_RECORDS: records of the models' files, and samples
     lame_duck_s: float = 0.0  # SCORING_LAME_DUCK: before that, still serving while health checks fail already

@@ -21,12 +21,16 @@ logger = logging.getLogger(logs.LOGGER)
 
 
 def main() -> None:
-    """``python -m scoring_server.template <control fd>``: each packet with a link's and a progress' fd is a worker."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    control.set_inheritable(False)
+    """``python -m scoring_server.template <control fd> [<gate fd>]``: each packet with the fds of a link and of a
+    progress is a worker.
+    """
+    control_fd, *gate = map(int, sys.argv[1:])
+    control = socket.socket(fileno=control_fd)
+    for fd in (control_fd, *gate):
+        os.set_inheritable(fd, False)
     settings = Settings.from_environ()
     start_process(settings)
-    script = prepare(settings)
+    script = prepare(settings, gate)
     documents = swagger.documents(settings, script)
     if found := forking.obstacles():
         _give_up(found, settings.worker_count)

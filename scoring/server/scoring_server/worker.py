@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import fastarray, fastjson, logs, memory, scheduling, swagger, warmup
@@ -32,14 +32,22 @@ _QUICK_NS = 1_500_000
 _SKIPPED = Reply(Kind.SKIPPED, 0, 0, 0, b"", b"")
 
 
-def prepare(settings: Settings) -> Script:
-    """Load the script and run its init(). Exits with status 3, the cause and the model folder's listing in the log."""
+def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
+    """Load the script and run its init(). Exits with status 3, the cause and the model folder's listing in the log.
+
+    Args:
+        settings: the server's.
+        gate: file descriptors that are to end before init() runs, as then the models are known to be the right ones.
+    """
     try:
         script = load(settings)
     except BaseException:
         logger.exception("The entry script could not be loaded")
         _log_models(settings)
         raise SystemExit(INIT_FAILED) from None
+    for fd in gate:
+        os.read(fd, 1)
+        os.close(fd)
     logger.info("Invoking user's init function")
     try:
         script.init()
@@ -189,16 +197,16 @@ def start_process(settings: Settings) -> None:
 
 
 def main() -> None:
-    """``python -m scoring_server.worker <link fd> <progress fd>``."""
-    link_fd, progress_fd = (int(argument) for argument in sys.argv[1:3])
+    """``python -m scoring_server.worker <link fd> <progress fd> [<gate fd>]``."""
+    link_fd, progress_fd, *gate = map(int, sys.argv[1:])
     settings = Settings.from_environ()
     memory.go_first()
     start_process(settings)
     link = socket.socket(fileno=link_fd)
     progress = Progress(progress_fd)
-    for fd in (link_fd, progress_fd):
+    for fd in (link_fd, progress_fd, *gate):
         os.set_inheritable(fd, False)
-    script = prepare(settings)
+    script = prepare(settings, gate)
     worker = Worker(link, progress, script, settings)
     warmup.warm_up(settings, script, worker.rehearse)
     worker.serve(swagger.documents(settings, script))

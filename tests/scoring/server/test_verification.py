@@ -153,7 +153,7 @@ def test_a_server_starts_over_its_model_and_not_over_a_changed_one(file: Contain
     assert "model.bin of version 3 of the model 'digits' has changed" in server.log.text
 
 
-INITIALISED = "Users's init has completed successfully"
+IMPORTED, INITIALISING = "run() is", "Invoking user's init function"
 
 
 @pytest.fixture
@@ -165,13 +165,14 @@ def slow(file: Container) -> Container:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_model_is_read_while_the_script_loads_and_nothing_is_served_before(slow: Container, workers: int) -> None:
+def test_a_model_is_read_while_the_script_is_imported_and_before_it_may_load_it(slow: Container, workers: int) -> None:
     environ = {**slow.environ, "WORKER_COUNT": str(workers)}
     server = launch(slow.root, "plain.py", environ)
     with slow.model.open("wb", buffering=0) as model:  # when the server has opened it
-        assert server.log.wait_for(INITIALISED)
+        assert server.log.wait_for(IMPORTED)
         assert server.log.wait_for("Listening on")
         assert (server.request("GET", "/").status, server.score(1).status) == (503, 503)
+        assert server.log.count(INITIALISING) == 0
         model.write(b"weights")
     assert server.log.wait_for("ready for serving traffic", workers)
     assert server.score(1).json() == 1
@@ -180,13 +181,11 @@ def test_a_model_is_read_while_the_script_loads_and_nothing_is_served_before(slo
 
 @pytest.mark.parametrize("refuse", ["false", "true"])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_changed_model_is_not_served_even_where_the_script_is_through_first(
-    slow: Container, workers: int, refuse: str
-) -> None:
+def test_a_changed_model_is_not_even_loaded(slow: Container, workers: int, refuse: str) -> None:
     environ = {**slow.environ, "WORKER_COUNT": str(workers), "SCORING_LISTEN_WHEN_READY": refuse}
     server = launch(slow.root, "plain.py", environ)
     with slow.model.open("wb", buffering=0) as model:
-        assert server.log.wait_for(INITIALISED)
+        assert server.log.wait_for(IMPORTED)
         if refuse == "false":
             assert server.log.wait_for("Listening on")
             assert (server.request("GET", "/").status, server.score(1).status) == (503, 503)
@@ -195,6 +194,7 @@ def test_a_changed_model_is_not_served_even_where_the_script_is_through_first(
     server.log.join()
     assert server.log.count("Cannot start: ") == 1
     assert "model.bin of version 3 of the model 'digits' has changed" in server.log.text
+    assert server.log.count(INITIALISING) == 0
     assert server.log.count("ready for serving traffic") == 0
     assert server.log.count("Traceback") == 0
 
@@ -203,6 +203,6 @@ def test_it_ends_when_told_while_a_model_is_read(slow: Container) -> None:
     server = launch(slow.root, "plain.py", {**slow.environ, "WORKER_COUNT": "2"})
     with slow.model.open("wb"):
         assert server.log.wait_for("Listening on")
-        assert server.log.wait_for(INITIALISED)
+        assert server.log.wait_for(IMPORTED)
         assert server.stop(signal.SIGTERM) == 0
     assert server.log.count("ready for serving traffic") == 0
