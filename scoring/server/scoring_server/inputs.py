@@ -103,9 +103,9 @@ def body_object(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
         media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
     ):
         raise InputError(415, "Expects Content-Type to be application/json")
-    content = bytes(body)
-    if not content:
+    if not body:
         raise InputError(400, "POST body is empty. Expecting a JSON dictionary.")
+    content = body_text(body).removeprefix("\ufeff")  # a byte order mark is UTF-8, too
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as failure:

@@ -48,11 +48,16 @@ def test_odd_json_is_the_scripts_to_judge(serving: Start, fast: str, text: str, 
     assert_serves(server)
 
 
+GOOD = json.dumps({"num": 1, "data": [[1.0, 2.0]], "table": [{"a": 1, "b": "x"}]})
 SCHEMA = {
     "truncated": b'{"num": 1, "data": [[1',
     "deep brackets": b"[" * DEEP,
     "deep value": b'{"num": ' + b"[" * DEEP + b"]" * DEEP + b"}",
-    "UTF-16": '{"num": 1}'.encode("utf-16-le") + b"\x00",
+    "UTF-16": GOOD.encode("utf-16"),
+    "UTF-16 without a mark": GOOD.encode("utf-16-le"),
+    "UTF-32": GOOD.encode("utf-32"),
+    "UTF-32 without a mark": GOOD.encode("utf-32-be"),
+    "lone surrogate": GOOD.replace("x", "\ud800").encode("utf-8", "surrogatepass"),
     "no UTF-8": b'{"num": "\xff"}',
     "bytes": bytes(range(256)),
     "gzip": gzip.compress(b'{"num": 1}', mtime=0),
@@ -65,8 +70,7 @@ def test_what_is_no_json_gets_400(serving: Start, body: bytes) -> None:
     answer = server.request("POST", "/score", body, {"Content-Type": "application/json"})
     assert answer.status == 400
     assert answer.message.startswith(("POST body could not be decoded as JSON: ", "Input cannot be decoded as UTF-8: "))
-    good = json.dumps({"num": 1, "data": [[1.0, 2.0]], "table": [{"a": 1, "b": "x"}]})
-    assert server.request("POST", "/score", good, {"Content-Type": "application/json"}).status == 200
+    assert server.request("POST", "/score", GOOD, {"Content-Type": "application/json"}).status == 200
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1", "cp1252"])

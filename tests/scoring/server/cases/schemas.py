@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
-from .case import FAILED, JSON, NOT_FAILED, RUN_FAILED, Case, message
+from .case import FAILED, INTERNAL, JSON, NOT_FAILED, RUN_FAILED, Case, Differs, message
 
 TABLE = [{"a": 1, "b": "x"}]
 GOOD = {"num": 1, "data": [[1.0, 2.0]], "table": TABLE, "extra": "ignored"}
 GOOD_ANSWER = {"num": 1, "shape": [1, 2], "columns": ["a", "b"], "sum": 6.0}
+UTF_8_ALONE = "a body is UTF-8, for every kind of script; other encodings would be guessed, and the wrong one be taken"
 NO_OBJECT = "POST body should be a JSON dictionary."
 
 
@@ -39,6 +41,39 @@ CASES = [
         "no JSON", "{", 400, undecodable("Expecting property name enclosed in double quotes: line 1 column 2 (char 1)")
     ),
     schema("more than JSON", "{} {}", 400, undecodable("Extra data: line 1 column 4 (char 3)")),
+    schema("a byte order mark before an object", b"\xef\xbb\xbf" + json.dumps(GOOD).encode(), 200, GOOD_ANSWER),
+    schema(
+        "an object that is not UTF-8",
+        b'{"num": "\xff"}',
+        400,
+        message(
+            "Input cannot be decoded as UTF-8: 'utf-8' codec can't decode byte 0xff in position 9: invalid start byte"
+        ),
+        differs=Differs("the caller's mistake, which the caller has to hear of", 500, message(INTERNAL)),
+    ),
+    schema(
+        "an object in UTF-16",
+        json.dumps(GOOD).encode("utf-16-le"),
+        400,
+        undecodable("Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        differs=Differs(UTF_8_ALONE, 200, GOOD_ANSWER),
+    ),
+    schema(
+        "an object in UTF-16 with a mark",
+        codecs.BOM_UTF16_LE + json.dumps(GOOD).encode("utf-16-le"),
+        400,
+        message(
+            "Input cannot be decoded as UTF-8: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"
+        ),
+        differs=Differs(UTF_8_ALONE, 200, GOOD_ANSWER),
+    ),
+    schema(
+        "an object in UTF-32",
+        json.dumps(GOOD).encode("utf-32-be"),
+        400,
+        undecodable("Expecting value: line 1 column 1 (char 0)"),
+        differs=Differs(UTF_8_ALONE, 200, GOOD_ANSWER),
+    ),
     schema("a value is missing", {"data": [[1]]}, 400, message("A value is not provided for the 'num' parameter.")),
     schema("a value of the wrong kind", {**GOOD, "num": "x"}, 500, message(RUN_FAILED)),
     Case(
