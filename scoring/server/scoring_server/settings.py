@@ -25,6 +25,7 @@ from .conversions import (
 )
 
 DEFAULT_APP_ROOT = "/var/azureml-app"
+DEFAULT_HEALTH_PORT = 5000
 MEBIBYTE = 1024 * 1024
 
 
@@ -55,7 +56,8 @@ class Settings:
     server_version_header: bool = True  # SERVER_VERSION_LOG_RESPONSE_ENABLED
     host: str = "0.0.0.0"  # noqa: S104  # SCORING_HOST; a container's port is published by its engine
     port: int = 5001  # SCORING_PORT, or --port
-    health_port: int = 0  # --health_port, or 5000 where SEPERATE_HEALTH_ENDPOINT is true; 0 for none; never TLS
+    separate_health: bool = False  # SEPERATE_HEALTH_ENDPOINT: a health port, 5000 unless another is set
+    health_port: int = 0  # SCORING_HEALTH_PORT, or --health_port; 0 for none; never TLS
     fast_json: bool = True  # SCORING_FAST_JSON
     fast_arrays: bool = True  # SCORING_FAST_ARRAYS
     nan_as_null: bool = False  # SCORING_NAN_AS_NULL: NaN and infinities in results become null instead of an error
@@ -110,8 +112,8 @@ class Settings:
                 values[name] = convert(_as_text(given))
             except ValueError as error:
                 raise SettingsError(f"{variable} is {given!r}; {error}.") from None
-        if not values.get("health_port") and flag(environ.get("SEPERATE_HEALTH_ENDPOINT", "false")):
-            values["health_port"] = 5000
+        if values.get("separate_health"):
+            values.setdefault("health_port", DEFAULT_HEALTH_PORT)
         values["unknown_keys"] = tuple(sorted(set(config) - set(_VARIABLES) - _IGNORED))
         return cls(**values)
 
@@ -180,6 +182,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "SCORING_TIMEOUT_MS": ("scoring_timeout_ms", integer(1, 2**31 - 1)),
     "AML_CORS_ORIGINS": ("cors_origins", items),
     "SERVER_VERSION_LOG_RESPONSE_ENABLED": ("server_version_header", flag),
+    "SEPERATE_HEALTH_ENDPOINT": ("separate_health", flag),  # in Azure ML's spelling
     "SCORING_HOST": ("host", text),
     "SCORING_PORT": ("port", _PORT),
     "SCORING_HEALTH_PORT": ("health_port", _PORT),

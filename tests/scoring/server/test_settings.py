@@ -29,6 +29,8 @@ def test_defaults() -> None:
         ("WORKER_COUNT", "", "worker_count", 1),
         ("SERVICE_NAME", "", "service_name", ""),
         ("SEPERATE_HEALTH_ENDPOINT", "true", "health_port", 5000),
+        ("SEPERATE_HEALTH_ENDPOINT", "false", "health_port", 0),
+        ("SEPERATE_HEALTH_ENDPOINT", "", "health_port", 0),
         ("SCORING_LOG_FORMAT", "JSON", "log_format", "json"),
         ("SCORING_REQUEST_LOG_RATE", "0.25", "request_log_rate", 0.25),
     ],
@@ -52,6 +54,7 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_FORWARDED_ALLOW_IPS", "gateway", "addresses and networks such as 10.0.0.5"),
         ("SCORING_FORWARDED_ALLOW_IPS", "10.0.0.1, 10.0.0.1/8", "or *: 10.0.0.1/8 has host bits set"),
         ("SCORING_FORWARDED_ALLOW_IPS", "*.example", "or *"),
+        ("SEPERATE_HEALTH_ENDPOINT", "maybe", "true and false"),
         ("AZUREML_LOG_LEVEL", "LOUD", "DEBUG, INFO"),
         ("SCORING_LOG_FORMAT", "xml", "text and json"),
         ("SCORING_REQUEST_LOG_RATE", "1.5", "from 0 to 1"),
@@ -78,6 +81,15 @@ def test_config_file_comes_after_the_environment(tmp_path: Path) -> None:
     assert settings.service_name == "environment"
     assert settings.scoring_timeout_ms == 5000
     assert settings.service_version == "2"
+
+
+def test_a_health_port_by_the_config_file(tmp_path: Path) -> None:
+    root = {"AML_APP_ROOT": str(tmp_path)}
+    write(tmp_path / "config.json", {"SEPERATE_HEALTH_ENDPOINT": True})
+    settings = Settings.from_environ(root)
+    assert (settings.health_port, settings.unknown_keys) == (5000, ())
+    assert Settings.from_environ({**root, "SCORING_HEALTH_PORT": "6001"}).health_port == 6001
+    assert Settings.from_environ({**root, "SEPERATE_HEALTH_ENDPOINT": "false"}).health_port == 0
 
 
 def test_places_of_the_config_file(tmp_path: Path) -> None:
