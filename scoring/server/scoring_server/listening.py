@@ -123,7 +123,8 @@ class Listener:
         except OSError:
             return False
         if not self._service.has_place(len(self._handshakes)):
-            client.close()
+            self._service.refuse_connection()
+            client.close()  # an answer would take a handshake first
             return True
         client.setblocking(False)
         task = self._loop.create_task(self._take(client))

@@ -69,6 +69,7 @@ class Metrics:
         self.batch_sizes = Histogram(SIZES)
         self.failures = dict.fromkeys(FAILURES, 0)
         self.restarts = 0  # of workers
+        self.refused_connections = 0
 
     def by_route(self) -> dict[str, Histogram]:
         """The durations by route alone."""

@@ -59,6 +59,11 @@ class MetricsPage:
         )
         yield from gauge("scoring_queue_length", "Requests that wait for a worker.", [({}, pool.waiting)])
         yield from gauge("scoring_connections", "Open connections.", [({}, connections)])
+        yield from counter(
+            "scoring_connections_refused_total",
+            "Connections beyond the limit: answered 503, with TLS closed.",
+            [({}, self._metrics.refused_connections)],
+        )
 
     def _work(self) -> Iterator[str]:
         metrics, pool = self._metrics, self._pool

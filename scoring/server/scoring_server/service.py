@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 from . import __version__, swagger
 from .connection import Connection
 from .cors import Cors
+from .crowding import Crowding
 from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
 from .keys import Keys
@@ -67,6 +68,7 @@ class Service:
         self.changed = asyncio.Event()  # a connection has gone
         self._max_buffered = settings.max_buffered_bytes
         self._max_connections = settings.max_connections
+        self._crowding = Crowding(pool.metrics, settings.max_connections)
         self._access_log = access_log
         self._marks = access_log.marks
         self._request_log = request_log
@@ -251,9 +253,14 @@ class Service:
         """Whether there may be one more connection, with as many others on their way."""
         return len(self.connections) + coming < self._max_connections
 
+    def refuse_connection(self) -> None:
+        """Account for a connection that there is no place for."""
+        self._crowding.refused(self.loop.time())
+
     def connected(self, connection: Connection) -> bool:
         """Count `connection` in; False where there are too many."""
         if not self.has_place():
+            self.refuse_connection()
             return False
         self.connections.add(connection)
         if not self._sweeping:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -109,12 +110,16 @@ def test_too_many_connections_get_503(small: Server) -> None:
             held.append(small.connect())
         with small.connect() as refused:
             assert status(read_all(refused)) == 503
+        assert small.log.wait_for("Connections are refused, 1 since")
     finally:
         for connection in held:
             connection.close()
     deadline = time.monotonic() + 5
     while small.request("GET", "/").status != 200:
         assert time.monotonic() < deadline
+    page = small.request("GET", "/metrics").body.decode()
+    (count,) = re.findall(r"^scoring_connections_refused_total (\d+)$", page, re.MULTILINE)
+    assert int(count) >= 1
     assert_serves(small)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .certificates import make_certificate, tls_environ
-from .process import Answer, Server, app_root, launch, read_answer, running
+from .process import Answer, Server, app_root, launch, read_all, read_answer, running
 
 
 def ask(server: Server, method: str, target: str, body: str | None = None) -> Answer:
@@ -129,6 +129,28 @@ def test_a_short_time_to_read_leaves_one_to_connect(tmp_path: Path) -> None:
     root = app_root(tmp_path, "raw.py")
     with running(root, "raw.py", {**tls_environ(root), "SCORING_READ_TIMEOUT": "0.5"}) as server:
         assert ask(server, "GET", "/").body == b"Healthy"
+
+
+def test_connections_beyond_the_limit_are_closed_counted_and_told_of(tmp_path: Path) -> None:
+    """Those that have yet to finish their handshake take places, too."""
+    root = app_root(tmp_path, "raw.py")
+    with running(root, "raw.py", {**tls_environ(root), "SCORING_MAX_CONNECTIONS": "2"}) as server:
+        with server.connect(), server.connect():
+            for _ in range(3):
+                with server.connect() as refused:
+                    assert read_all(refused) == b""
+            assert server.log.wait_for("Connections are refused, 1 since")
+            assert "SCORING_MAX_CONNECTIONS allows 2" in server.log.text
+        refusals = 3
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                page = ask(server, "GET", "/metrics").body.decode()
+                break
+            except OSError:  # the two have yet to go
+                refusals += 1
+                assert time.monotonic() < deadline
+        assert f"\nscoring_connections_refused_total {refusals}\n" in page
 
 
 @pytest.mark.parametrize("open_", [False, True])
