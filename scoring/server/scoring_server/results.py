@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from .frames import Flag, Kind, Reply
+from .times import is_time, iso
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -53,12 +54,18 @@ def error(status: int, message: str, *, run_failed: bool = False, head: bytes = 
 
 
 def _encode_other(value: Any) -> Any:
-    """numpy's arrays and scalars, pandas' series and frames, as plain values."""
+    """numpy's arrays and scalars, pandas' series, frames and times, as plain values; a missing one of these is None."""
     kind = type(value)
     module = kind.__module__.partition(".")[0]
     if module in ("numpy", "pandas") and not isinstance(value, type):
         if kind.__name__ == "DataFrame":
             return value.to_dict(orient="records")
+        if kind.__name__ == "NAType":
+            return None
+        if is_time(value):
+            return iso(value)
+        if module == "numpy" and getattr(getattr(value, "dtype", None), "kind", "") in ("m", "M"):
+            return list(value) if value.ndim else value[()]  # tolist() would make integers of what datetime cannot hold
         for method in ("tolist", "item"):
             if hasattr(value, method):
                 return getattr(value, method)()
@@ -79,7 +86,12 @@ def _plain(value: Any, nan_as_null: bool) -> Any:
 
 
 def _plain_key(key: Any) -> Any:
-    return key.item() if type(key).__module__ == "numpy" and hasattr(key, "item") else key
+    if type(key).__module__.partition(".")[0] in ("numpy", "pandas"):
+        if is_time(key):
+            return iso(key)
+        if hasattr(key, "item"):
+            return key.item()
+    return key
 
 
 _encoder = json.JSONEncoder(allow_nan=False, default=_encode_other)

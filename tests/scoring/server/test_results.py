@@ -72,6 +72,44 @@ def test_a_value_that_is_met_twice_is_not_circular() -> None:
     assert results.encode(inner) == b"[1]"
 
 
+D64, T64 = np.datetime64, np.timedelta64
+TIMES = [
+    (D64("2024"), b'"2024"'),
+    (D64("2024-05-01T02"), b'"2024-05-01T02"'),
+    (D64("2024-05-01T02:03:04.5", "ms"), b'"2024-05-01T02:03:04.500"'),
+    (D64("NaT"), b"null"),
+    (np.array("2024-05-01", "datetime64[D]"), b'"2024-05-01"'),
+    (np.array([["1969-12-31"], ["NaT"]], "datetime64[ns]"), b'[["1969-12-31T00:00:00.000000000"], [null]]'),
+    (np.array([], "datetime64[s]"), b"[]"),
+    (np.array(3, "timedelta64[D]"), b'"P3D"'),
+    (T64(0, "s"), b'"PT0S"'),
+    (T64(2, "Y"), b'"P2Y"'),
+    (T64(2, "M"), b'"P2M"'),
+    (T64(-2, "W"), b'"-P2W"'),
+    (T64(25, "h"), b'"PT25H"'),
+    (T64(2, "m"), b'"PT2M"'),
+    (T64(3, "25s"), b'"PT75S"'),
+    (T64(1001, "us"), b'"PT0.001001S"'),
+    (T64(-1, "ns"), b'"-PT0.000000001S"'),
+    (T64(10**18, "as"), b'"PT1S"'),
+    (T64(7), b"7"),
+    (T64("NaT"), b"null"),
+    ({D64("2024-05-01"): T64(1, "s")}, b'{"2024-05-01": "PT1S"}'),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), TIMES, ids=map(repr, (value for value, _ in TIMES)))
+def test_times_are_iso_8601(value: Any, expected: bytes) -> None:
+    assert results.encode(value) == expected
+    assert results.encode([value, np.float32("nan")], nan_as_null=True) == b"[" + expected + b", null]"
+
+
+@pytest.mark.parametrize("value", [np.dtype("f8"), np.random.default_rng(), np.void(b"1"), np.bytes_(b"1")])
+def test_what_else_is_numpys_is_an_error(value: Any) -> None:
+    with pytest.raises(TypeError, match="is not JSON serializable"):
+        results.encode([value])
+
+
 @pytest.mark.parametrize("value", [math.nan, [math.inf], {"a": (-math.inf,)}, np.float32("nan"), np.array([np.nan])])
 def test_nan_is_an_error_or_null(value: Any) -> None:
     with pytest.raises(results.NanError):

@@ -6,7 +6,27 @@ from .case import ABSENT, FAILED, INTERNAL, MILLISECONDS, NOT_FAILED, Case, Diff
 
 TYPE = {"content-type": "application/json"}
 NUMPY = "__import__('numpy')"
+PANDAS = "__import__('pandas')"
 NO_JSON = "callers could not read it"
+SECOND, MINUTE = "2024-05-01T02:03:04", "2024-05-01T02:03"
+TIMES = (
+    ("numpy day", f"{NUMPY}.datetime64('2024-05-01')", "2024-05-01"),
+    ("numpy time", f"[{NUMPY}.datetime64('{SECOND}', 'ns')]", [f"{SECOND}.000000000"]),
+    ("numpy times", f"{NUMPY}.array([['{MINUTE}', 'NaT']], 'datetime64[m]')", [[MINUTE, None]]),
+    ("numpy duration", f"{NUMPY}.timedelta64(90, 'm')", "PT90M"),
+    ("numpy durations", f"{NUMPY}.array([1500, -20], 'timedelta64[ms]')", ["PT1.5S", "-PT0.02S"]),
+    ("pandas time", f"{PANDAS}.Timestamp('{SECOND}')", SECOND),
+    ("pandas time with a zone", f"{PANDAS}.Timestamp('{SECOND}', tz='Europe/Berlin')", f"{SECOND}+02:00"),
+    ("pandas duration", f"{PANDAS}.Timedelta('1h')", "PT3600S"),
+    ("pandas times", f"{PANDAS}.Series({PANDAS}.to_datetime(['2024-05-01', None]))", ["2024-05-01T00:00:00", None]),
+    ("missing values of pandas", f"[{PANDAS}.NaT, {PANDAS}.NA]", [None, None]),
+    (
+        "pandas table of times",
+        f"{PANDAS}.DataFrame({{'t': [{PANDAS}.Timestamp('{SECOND}')], 'd': [{PANDAS}.Timedelta('1s')]}})",
+        [{"t": SECOND, "d": "PT1S"}],
+    ),
+    ("times as keys", f"{{{PANDAS}.Timestamp('{SECOND}'): {NUMPY}.int8(1)}}", {SECOND: 1}),
+)
 
 CASES = [
     result("text is encoded again", "json.dumps([7])", 200, "[7]", headers=TYPE),
@@ -37,6 +57,18 @@ CASES = [
         200,
         {"3": 4},
         differs=Differs("as with values", 500, message(INTERNAL)),
+    ),
+    *(
+        result(name, expression, 200, body, differs=Differs("as with other values", 500, message(INTERNAL)))
+        for name, expression, body in TIMES
+    ),
+    *(
+        result(name, expression, 500, message(INTERNAL), headers=NOT_FAILED)
+        for name, expression in (
+            ("numpy bytes", f"{NUMPY}.bytes_(b'1')"),
+            ("an array of bytes", f"[{NUMPY}.array([b'1'])]"),
+            ("a bytearray", "bytearray(b'1')"),
+        )
     ),
     result(
         "pandas table",
