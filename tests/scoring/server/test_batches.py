@@ -208,16 +208,26 @@ def test_a_wrong_number_of_results_is_said(tmp_path: Path) -> None:
         assert server.log.wait_for("run_batch() returned 0 results for 1 inputs. Return one for each, in their order.")
 
 
+IMPORT_SCHEMAS = """
+from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
+from inference_schema.schema_decorators import input_schema
+"""
+
+
 @pytest.mark.parametrize(
     ("run", "kind"),
     [
         ("from azureml.contrib.services.aml_request import rawhttp\n@rawhttp\ndef run(request)", "with @rawhttp"),
         ("def run(data, request_headers)", "that takes request_headers"),
+        (
+            f"{IMPORT_SCHEMAS}\n@input_schema('data', StandardPythonParameterType(1))\ndef run(data)",
+            "with @input_schema",
+        ),
     ],
 )
-def test_what_cannot_be_batched_is_said_at_start(tmp_path: Path, run: str, kind: str) -> None:
+def test_what_cannot_be_batched_is_said_at_start(tmp_path: Path, script_packages: Path, run: str, kind: str) -> None:
     (tmp_path / "score.py").write_text(f"{run}: return 1\ndef init(): pass\ndef run_batch(inputs): return inputs")
-    server = launch(tmp_path, "score.py")
+    server = launch(tmp_path, "score.py", {"PYTHONPATH": str(script_packages), "PYTHONWARNINGS": "ignore"})
     server.log.join()
     assert server.process.wait(10) == 3
     assert "run_batch() does not go with a run()" in server.log.text

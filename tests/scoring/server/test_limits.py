@@ -51,6 +51,19 @@ def test_a_larger_body_gets_413(small: Server, data: bytes) -> None:
     assert_serves(small)
 
 
+def test_bodies_may_have_100_mebibytes_by_default(plain: Server) -> None:
+    """It shows in the answer to the head alone."""
+    asking = HEAD + b"Expect: 100-continue\r\n"
+    with plain.connect() as connection:
+        connection.sendall(asking + b"Content-Length: 104857600" + END)
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    for head in (asking, HEAD):
+        answer = plain.raw(head + b"Content-Length: 104857601" + END)
+        assert status(answer) == 413
+        assert json.loads(answer.partition(END)[2])["message"] == "The body is larger than 104857600 bytes."
+    assert_serves(plain)
+
+
 def test_bodies_together_are_limited(small: Server) -> None:
     held = []
     for _ in range(2):

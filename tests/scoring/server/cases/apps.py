@@ -73,6 +73,23 @@ def init(): pass
 @input_schema("x", StandardPythonParameterType(1))
 def run(x): return x
 """
+SCHEMA_WITH_HEADERS = """
+from inference_schema.parameter_types.standard_py_parameter_type import StandardPythonParameterType
+from inference_schema.schema_decorators import input_schema
+
+def init(): pass
+
+@input_schema("x", StandardPythonParameterType(1))
+def run(request_headers, x): return {"x": x, "headers": request_headers}
+"""
+RAW_WITH_HEADERS = """
+from azureml_inference_server_http.api.aml_request import rawhttp
+
+def init(): pass
+
+@rawhttp
+def run(request, request_headers): return {"method": request.method, "headers": request_headers}
+"""
 
 APPS = {
     "plain": App(
@@ -117,6 +134,15 @@ APPS = {
             "swagger3.json": '{"mine": 3}',
         },
     ),
+    "schema with headers": App(
+        "score.py",
+        texts={
+            "score.py": SCHEMA_WITH_HEADERS,
+            "swagger2.json": '{"mine": "2, alone"}',
+            "swagger3.1.json": '{"mine": 3.1}',
+        },
+    ),
+    "raw with headers": App("score.py", texts={"score.py": RAW_WITH_HEADERS}),
     "flags": App(
         "environment.py",
         {"environment.py": "environment.py", "sibling.py": "sibling.py"},

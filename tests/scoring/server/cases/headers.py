@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .case import ABSENT, NOT_FAILED, UUID, Case, Has, message
+from .case import ABSENT, JSON, NOT_FAILED, UUID, Case, Has, message
 
 LONG = "x-ms-request-id and x-ms-client-request-id must not exceed 100 characters"
 
@@ -120,5 +120,31 @@ CASES = [
         Has(data='{"a": 1}', headers={"Accept-Encoding": "identity", "Host": "here"}),
         with_headers={"Host": "here"},
         app="flags",
+    ),
+    Case(
+        "request_headers beside a schema's arguments",
+        ("POST", "/score"),
+        200,
+        Has(x=3, headers=Has(**{"X-Some-Thing": "1", "Content-Type": "application/json", "Host": "here"})),
+        send='{"x": 3, "request_headers": {"X-Some-Thing": "of the body"}}',
+        with_headers={"x-some-THING": "1", "Host": "here", **JSON},
+        app="schema with headers",
+    ),
+    Case(
+        "request_headers beside a schema's arguments of a query",
+        ("GET", "/score?x=3&request_headers=1"),
+        200,
+        {"x": 3, "headers": {"Accept-Encoding": "identity", "Host": "here"}},
+        with_headers={"Host": "here"},
+        app="schema with headers",
+    ),
+    Case(
+        "request_headers beside a raw request",
+        ("POST", "/score"),
+        200,
+        Has(method="POST", headers=Has(**{"X-Some-Thing": "1,2", "Host": "here"})),
+        send=b"\xff",
+        with_headers={"x-some-THING": "1,2", "Host": "here"},
+        app="raw with headers",
     ),
 ]

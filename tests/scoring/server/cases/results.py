@@ -8,6 +8,10 @@ TYPE = {"content-type": "application/json"}
 NUMPY = "__import__('numpy')"
 PANDAS = "__import__('pandas')"
 NO_JSON = "callers could not read it"
+NAN = message(
+    "run() returned NaN or Infinity, which JSON does not have. "
+    "Return other values, or set SCORING_NAN_AS_NULL=true to have them sent as null."
+)
 SECOND, MINUTE = "2024-05-01T02:03:04", "2024-05-01T02:03"
 TIMES = (
     ("numpy day", f"{NUMPY}.datetime64('2024-05-01')", "2024-05-01"),
@@ -77,11 +81,12 @@ CASES = [
         [{"a": 1}, {"a": 2}],
         differs=Differs("as with numpy", 500, message(INTERNAL)),
     ),
-    result("NaN", "float('nan')", 500, headers=FAILED, differs=Differs(NO_JSON, 200, b"NaN")),
+    result("NaN", "float('nan')", 500, NAN, headers=FAILED, differs=Differs(NO_JSON, 200, b"NaN")),
     result(
         "Infinity",
         "[1, {'a': -float('inf')}]",
         500,
+        NAN,
         headers=FAILED,
         differs=Differs(NO_JSON, 200, b'[1, {"a": -Infinity}]'),
     ),

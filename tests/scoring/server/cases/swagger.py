@@ -60,6 +60,9 @@ def not_valid(version: str) -> dict[str, str]:
     return message(f"Swagger version [{version}] is not valid. Supported versions: [2, 3, 3.1].")
 
 
+NOT_OF_NESTED = message(
+    "Swagger version [2] is not supported for the scoring script. Supported swagger versions: [3, 3.1]."
+)
 CASES = [
     document("swagger", "", two(ANYTHING, ANYTHING)),
     document("swagger 2", "2", two(ANYTHING, ANYTHING)),
@@ -76,5 +79,9 @@ CASES = [
     document("user's swagger.json", "", {"mine": "first"}, "files"),
     document("user's swagger3.json", "3.0", {"mine": 3}, "files"),
     document("generated beside the user's", "3.1", Has(openapi="3.1.0"), "files"),
+    document("user's swagger2.json", "2.0", {"mine": "2, alone"}, "schema with headers"),
+    document("user's swagger3.1.json", "3.1", {"mine": 3.1}, "schema with headers"),
+    document("generated between the user's", "3", Has(openapi="3.0.3"), "schema with headers"),
+    Case("a version that the script's schemas do not have", ("GET", "/swagger.json"), 404, NOT_OF_NESTED, app="nested"),
     document("swagger of a raw script", "", two(ANYTHING, ANYTHING), "raw"),
 ]

@@ -11,7 +11,7 @@ NESTED = StandardPythonParameterType(
     {
         "image": NumpyParameterType(np.array([[1, 2]])),
         "rows": PandasParameterType(pd.DataFrame({"a": [1.5]})),
-        "names": StandardPythonParameterType(["x"]),
+        "names": StandardPythonParameterType(["x", 1]),
         "deep": StandardPythonParameterType({"again": NumpyParameterType(np.array([1.0]))}),
     }
 )
