@@ -43,7 +43,7 @@ bench-server: toolchain ## measure the scoring server beside its peers; the last
 	@$(ENV) && python -m bench.server
 
 fuzz: toolchain ## send the server far more odd requests than make test does (FUZZ=20)
-	@$(ENV) && FUZZ=$(FUZZ) python -m pytest tests/scoring/server/test_fuzz.py tests/scoring/server/test_frames.py
+	@$(ENV) && FUZZ=$(FUZZ) python -m pytest $(addprefix tests/scoring/server/test_,fuzz.py parsing.py frames.py)
 
 bench-deploy: toolchain tools ## measure updates, failures, many services and the gateway; the last line is one JSON object
 	@$(ENV) && python -m bench.deploy

@@ -1,4 +1,4 @@
-"""How much is fuzzed, how many cases were, and what they have cost the front.
+"""How much is fuzzed, how many cases were, and what they have cost the server.
 
 ``FUZZ=30`` tries thirty times as many cases, drawn anew at each run; by default they are few, and always the same.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 
 from .process import Server
+from .processes import processes
 
 FACTOR = int(os.environ.get("FUZZ", "1"))
 RSS_TOLERANCE_KB = 16 * 1024
@@ -37,23 +38,29 @@ def cases(count: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     )
 
 
-def front_use(server: Server) -> tuple[int, int]:
-    """(resident memory in kB, open files) of the front process."""
-    folder = Path(f"/proc/{server.process.pid}")
-    status = (folder / "status").read_text()
-    resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
-    return int(resident.split()[1]), len(list((folder / "fd").iterdir()))
+def use(pids: set[int]) -> tuple[int, int]:
+    """(resident memory in kB, open files) of these processes together."""
+    memory = files = 0
+    for folder in (Path(f"/proc/{pid}") for pid in pids):
+        status = (folder / "status").read_text()
+        resident = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        memory += int(resident.split()[1])
+        files += len(list((folder / "fd").iterdir()))
+    return memory, files
 
 
 @contextlib.contextmanager
 def bounded(server: Server, warm_up: Callable[[], object]) -> Iterator[None]:
-    """See the front hold as many files and about as much memory afterwards as before."""
+    """See the front and its workers live on, with as many files and about as much memory afterwards as before."""
     for _ in range(100):
         warm_up()
-    memory, files = front_use(server)
+    pids = processes(server.process.pid)
+    assert len(pids) > 1
+    memory, files = use(pids)
     yield
     assert server.process.poll() is None
     assert server.request("GET", "/").body == b"Healthy"
-    memory_now, files_now = front_use(server)
+    assert processes(server.process.pid) == pids, "a worker was replaced"
+    memory_now, files_now = use(pids)
     assert memory_now - memory < RSS_TOLERANCE_KB, f"from {memory} kB to {memory_now} kB"
     assert files_now - files <= 5, f"from {files} files to {files_now}"

@@ -237,13 +237,13 @@ class Together:
             connection.getresponse().read()
 
     def post(self, values: Sequence[Any]) -> list[Future[Answer]]:
-        """POST each of `values` as JSON."""
+        """POST each of `values`: bytes as they are, others as JSON."""
         used = self._connections[: len(values)]
         self._server.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self._server.process.pid, os.WSTOPPED)
         try:
             for connection, value in zip(used, values, strict=True):
-                connection.request("POST", "/score", json.dumps(value))
+                connection.request("POST", "/score", value if isinstance(value, bytes) else json.dumps(value))
         finally:
             self._server.process.send_signal(signal.SIGCONT)
         return [self._threads.submit(lambda each: read_answer(each.getresponse()), each) for each in used]

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from scoring_server.bodies import INLINE
 from scoring_server.frames import REQUEST, Kind, Reply, ReplyReader, RequestReader
 
+from .fuzzing import Tried, cases
+
 REPLIES = st.builds(
     Reply,
     st.sampled_from([Kind.RESULT, Kind.START, Kind.CHUNK, Kind.END]),
@@ -19,8 +21,10 @@ REPLIES = st.builds(
 )
 
 
+@cases(100)
 @given(st.lists(REPLIES, max_size=6), st.lists(st.integers(1, 60), min_size=1, max_size=8))
-def test_replies_survive_any_cutting(replies: list[Reply], sizes: list[int]) -> None:
+def test_replies_survive_any_cutting(tried: Tried, replies: list[Reply], sizes: list[int]) -> None:
+    tried.count += 1
     stream = b"".join(reply.encode(reply.number) for reply in replies)
     reader = ReplyReader()
     found: list[Reply] = []

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from .conftest import Start
 from .fuzzing import Tried, bounded, cases
-from .process import Answer, Server
+from .process import Answer, Server, Together
 from .wire import HEAD, LAST, answers
 
 CONTRACT = {200, 400, 404, 405, 408, 413, 414, 415, 417, 431}
@@ -35,7 +35,7 @@ def judge(answer: Answer, *, head: bool = False) -> None:
         assert "Traceback" not in answer.message
 
 
-@pytest.mark.parametrize("script", ["plain", "schema", "nested"])
+@pytest.mark.parametrize("script", ["plain", "schema", "nested", "raw", "batched"])
 def test_what_its_own_description_allows(serving: Start, script: str, tried: Tried) -> None:
     server = serving(script)
     description = schemathesis.openapi.from_dict(server.request("GET", "/swagger.json?version=3").json())
@@ -86,27 +86,29 @@ def mutated(draw: st.DrawFn) -> bytes:
 WIRE = mutated() | st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=20), max_size=12).map(b"".join)
 
 
-def test_any_bytes(plain: Server, tried: Tried) -> None:
+@pytest.mark.parametrize(("script", "count"), [("plain", 1500), ("raw", 500), ("batched", 500)])
+def test_any_bytes(serving: Start, script: str, count: int, tried: Tried) -> None:
+    server = serving(script)
     seen: Counter[int] = Counter()
 
-    @cases(1500)
+    @cases(count)
     @given(WIRE, st.integers(0, 60))
     def run(data: bytes, cut: int) -> None:
         tried.count += 1
-        with plain.connect() as connection:
+        with server.connect() as connection:
             connection.sendall(data[:cut])
         heads = b"HEAD " in data
-        for answer in answers(plain.raw(data, leave=True), heads=heads):
+        for answer in answers(server.raw(data, leave=True), heads=heads):
             seen[answer.status] += 1
             if answer.status != 100:
                 judge(answer, head=heads and not answer.body)
         if tried.count % 20 == 0:
-            assert plain.score([1]).json() == [1]
+            assert server.score({"n": 1}).status == 200
 
-    with bounded(plain, lambda: plain.raw(b"GET / HTTP/1.1\r\n\r\n", leave=True)):
+    with bounded(server, lambda: server.score({"n": 1})):
         run()
-    assert seen[200] > 100, "few were requests"
-    assert seen[400] > 100, "few were none"
+    assert seen[200] > count / 15, "few were requests"
+    assert seen[400] > count / 15, "few were none"
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20)
@@ -123,6 +125,14 @@ def has_no_json(value: Any) -> bool:
     return isinstance(value, list) and any(has_no_json(item) for item in value)
 
 
+def is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def test_any_json_comes_back_as_it_was(plain: Server, tried: Tried) -> None:
     @cases(500)
     @given(VALUES.filter(lambda value: not (isinstance(value, dict) and "do" in value)), st.booleans())
@@ -131,26 +141,93 @@ def test_any_json_comes_back_as_it_was(plain: Server, tried: Tried) -> None:
         body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
         answer = plain.request("POST", "/score", body, {"Content-Type": "application/json"})
         judge(answer)
-        if has_no_json(value):
-            assert answer.status == 500
-        elif answer.status == 200:
-            assert answer.json() == ({} if value is None else value)
-        else:
+        if not is_utf8(body):
+            assert answer.status == 400
             assert answer.message.startswith("Input cannot be decoded as UTF-8")
+        elif has_no_json(value):
+            assert answer.status == 500
+        else:
+            assert answer.json() == ({} if value is None else value)
 
     with bounded(plain, lambda: plain.score([1])):
         run()
 
 
+BODIES = st.binary(max_size=200) | st.text(st.sampled_from('[]{}",:0123456789eE+-.\\u nulltrefasNI'), max_size=60).map(
+    str.encode
+)
+
+
 def test_any_body(plain: Server, tried: Tried) -> None:
     @cases(300)
-    @given(st.binary(max_size=200) | st.text(st.sampled_from('[]{}",:0123456789eE+-.\\u nulltrefasNI'), max_size=60))
-    def run(body: bytes | str) -> None:
+    @given(BODIES)
+    def run(body: bytes) -> None:
         tried.count += 1
         judge(plain.request("POST", "/score", body))
 
     with bounded(plain, lambda: plain.score([1])):
         run()
+
+
+PARTS = [
+    *(b"--b\r\n", b"--b--\r\n", b"--b", b"\r\n", b"\r\n\r\n", b"a=b&", b"%", b"&", b"=", b"content"),
+    *(b'Content-Disposition: form-data; name="f"', b'; filename="x.txt"', b"; filename*=UTF-8''%ff", b"\r\nX: y"),
+]
+TYPES = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain", "x"]
+
+
+def test_any_request_to_a_raw_script(serving: Start, tried: Tried) -> None:
+    """What is a form, or says that it is one, is for the script to take apart."""
+    server = serving("raw")
+    seen: Counter[tuple[str, int]] = Counter()
+
+    @cases(500)
+    @given(
+        st.sampled_from(["POST", "GET", "HEAD", "OPTIONS"]),
+        st.sampled_from(["", "body", "binary", "form", "none", "ids", "override"]),
+        st.sampled_from(TYPES),
+        BODIES | st.lists(st.sampled_from(PARTS), max_size=12).map(b"".join),
+    )
+    def run(method: str, action: str, media_type: str, body: bytes) -> None:
+        tried.count += 1
+        answer = server.request(method, f"/score?do={action}", body, {"Content-Type": media_type})
+        judge(answer, head=method == "HEAD")
+        seen[action, answer.status] += 1
+        if action == "binary":
+            assert answer.body == (b"" if method == "HEAD" else body[::-1])
+
+    with bounded(server, lambda: server.request("POST", "/score?do=form", b"a=b", {"Content-Type": TYPES[1]})):
+        run()
+    assert seen["binary", 200] > 10
+    assert seen["form", 200] > 10
+
+
+def test_any_bodies_in_a_batch(serving: Start, tried: Tried) -> None:
+    """Whatever comes with it, a good one gets its own result."""
+    server = serving("batched")
+    good = st.integers(0, 2**70)
+    failing = st.sampled_from(["raise", "exit", "return an error"]).map(
+        lambda action: json.dumps({"do": action}).encode()
+    )
+    sizes: Counter[int] = Counter()
+
+    with Together(server, 5) as together:
+
+        @cases(150)
+        @given(st.lists(good | BODIES | failing, min_size=2, max_size=5))
+        def run(items: list[int | bytes]) -> None:
+            tried.count += 1
+            values = [item if isinstance(item, bytes) else {"n": item} for item in items]
+            for item, coming in zip(items, together.post(values), strict=True):
+                answer = coming.result()
+                judge(answer)
+                if isinstance(item, int):
+                    assert answer.json()["n"] == item
+                    sizes[answer.json()["of"]] += 1
+
+        with bounded(server, lambda: [coming.result() for coming in together.post([{"n": 1}] * 5)]):
+            run()
+    assert sizes.total() - sizes[1] > 20, "few were together"
 
 
 def test_any_query_and_ids(plain: Server, tried: Tried) -> None:

@@ -10,24 +10,10 @@ from pathlib import Path
 import pytest
 
 from .process import Server, app_root, free_port, running
+from .processes import processes
 
 _LISTEN = "0A"
 _ACCEPTS = 0x10000
-
-
-def processes(pid: int) -> set[int]:
-    """A process and all that come from it."""
-    found = {pid}
-    parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
 
 
 def listening(pids: set[int]) -> list[tuple[str, int]]:

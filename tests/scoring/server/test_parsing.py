@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scoring_server.heads import RequestHead
 from scoring_server.parsing import MAX_HEAD, NOT_HTTP, RequestParser
 
-from .fuzzing import cases
+from .fuzzing import Tried, cases
 from .wire import END, HEAD
 
 
@@ -89,8 +89,9 @@ ENDS = [
     st.lists(st.sampled_from(REQUESTS), max_size=6), st.sampled_from(ENDS), st.lists(st.integers(0, 4000), max_size=8)
 )
 def test_requests_are_the_same_in_any_pieces(
-    requests: list[tuple[bytes, str, bytes]], end: tuple[bytes, int | None], cuts: list[int]
+    tried: Tried, requests: list[tuple[bytes, str, bytes]], end: tuple[bytes, int | None], cuts: list[int]
 ) -> None:
+    tried.count += 1
     data = b"".join(request % number for number, (request, _, _) in enumerate(requests)) + end[0]
     found = parse(data, cuts)
     expected = [(method, f"/{number}", body) for number, (_, method, body) in enumerate(requests)]
@@ -113,8 +114,12 @@ REPEATED = [
     st.lists(st.sampled_from(REPEATED), max_size=10), st.sampled_from(ENDS), st.lists(st.integers(0, 2000), max_size=8)
 )
 def test_requests_with_the_same_head_are_told_apart(
-    requests: list[tuple[bytes, tuple[str, str, bytes]]], end: tuple[bytes, int | None], cuts: list[int]
+    tried: Tried,
+    requests: list[tuple[bytes, tuple[str, str, bytes]]],
+    end: tuple[bytes, int | None],
+    cuts: list[int],
 ) -> None:
+    tried.count += 1
     found = parse(b"".join(request for request, _ in requests) + end[0], cuts)
     assert found[: len(requests)] == [expected for _, expected in requests]
     assert [status for status, *_ in found[len(requests) :]] == ([] if end[1] is None else [end[1]])
