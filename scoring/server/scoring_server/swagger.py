@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from . import samples
 from .logs import LOGGER
+from .results import encode
 from .script import Script, is_schema_decorated
 from .settings import Settings
 
@@ -63,7 +66,30 @@ def _schemas(settings: Settings, script: Script) -> tuple[set[str], Document, Do
     from inference_schema import schema_util
 
     supported = {ALIASES[version] for version in schema_util.get_supported_versions(script.run) if version in ALIASES}
-    return supported, schema_util.get_input_schema(script.run), schema_util.get_output_schema(script.run)
+    service_input = with_defaults(schema_util.get_input_schema(script.run), script.parameters)
+    return supported, service_input, schema_util.get_output_schema(script.run)
+
+
+def with_defaults(schema: Document, parameters: Sequence[inspect.Parameter]) -> Document:
+    """The input's schema as inference-schema has it, with an example that run() can take.
+
+    For arguments without a decorator, there is "" in it: their default takes its place, where JSON has it, else they
+    are left out. So are `request_headers`, which are no part of a body.
+    """
+    properties, example = dict(schema.get("properties", {})), schema.get("example")
+    if not isinstance(example, dict):
+        return schema
+    example = dict(example)
+    if properties.get("request_headers") == {}:
+        del properties["request_headers"]
+        example.pop("request_headers", None)
+    for name, default in ((parameter.name, parameter.default) for parameter in parameters):
+        if properties.get(name) == {} and default is not inspect.Parameter.empty:
+            try:
+                example[name] = json.loads(encode(default))
+            except (TypeError, ValueError):
+                example.pop(name, None)
+    return {**schema, "properties": properties, "example": example}
 
 
 def _described(example: object, schema: Document | None = None) -> Document:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .case import ANY, Case, Has, message
+from .case import ANY, Case, Differs, Has, message
 
 TYPE = {"content-type": "application/json"}
 ANYTHING = {"type": "object", "example": {}}
+SAMPLES = {"num": 3, "data": [[1.0, 2.0]], "table": [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]}
+X = {"type": "integer", "format": "int64"}
+TO_BE_SENT = "the test page and Swagger UI send the example, and run() fails with an empty text where it has none"
 INPUT = Has(
     type="object",
     properties=Has(
@@ -16,7 +19,7 @@ INPUT = Has(
         table=Has(type="array", items=Has(type="object", properties=Has(a=ANY, b=ANY))),
         factor=ANY,
     ),
-    example=Has(num=3, data=[[1.0, 2.0]], table=[{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]),
+    example=Has(**SAMPLES),
 )
 OUTPUT = Has(type="object", properties={"sum": {"type": "number", "format": "double"}}, example={"sum": 1.0})
 NESTED = Has(
@@ -35,6 +38,11 @@ def document(name: str, version: str, body: Any, app: str = "plain", **more: Any
     """A description is asked for; an empty version leaves it open."""
     query = f"?version={version}" if version else ""
     return Case(name, ("GET", f"/swagger.json{query}"), 200, body, headers=TYPE, app=app, **more)
+
+
+def example(value: Any) -> Has:
+    """A description of version 2 with this example of the input."""
+    return Has(definitions=Has(ServiceInput=Has(example=value)))
 
 
 def two(service_input: Any, service_output: Any) -> Has:
@@ -72,6 +80,32 @@ CASES = [
     document("swagger 3.1", "3.1", three("3.1.0", ANYTHING, ANYTHING)),
     Case("swagger 9", ("GET", "/swagger.json?version=9"), 404, not_valid("9")),
     Case("swagger of no version", ("GET", "/swagger.json?version="), 404, not_valid("")),
+    document(
+        "the example has the defaults of arguments",
+        "2",
+        example({**SAMPLES, "factor": 2}),
+        "schema",
+        differs=Differs(TO_BE_SENT, 200, example({**SAMPLES, "factor": ""})),
+    ),
+    document(
+        "the example has no request_headers",
+        "3",
+        Has(components=Has(schemas=Has(ServiceInput=Has(example={"x": 1}, properties={"x": X})))),
+        "schema with headers",
+        differs=Differs(
+            TO_BE_SENT,
+            200,
+            Has(
+                components=Has(
+                    schemas=Has(
+                        ServiceInput=Has(
+                            example={"x": 1, "request_headers": ""}, properties={"x": X, "request_headers": {}}
+                        )
+                    )
+                )
+            ),
+        ),
+    ),
     document("swagger 2 of schemas", "2", two(INPUT, OUTPUT), "schema"),
     document("swagger 3 of schemas", "3", three("3.0.3", INPUT, OUTPUT), "schema"),
     document("swagger 3.1 of schemas", "3.1", three("3.1.0", INPUT, OUTPUT), "schema"),
