@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from components import names
 from components.problems import Problem
 from components.service_network import Network
 
@@ -119,9 +120,7 @@ class Daemon:
         Raises:
             Problem: its registry refuses, cannot be reached, or has no such image.
         """
-        repository, tag = reference, None
-        if "@" not in reference:
-            repository, _, tag = reference.rpartition(":")
+        repository, tag = (reference, None) if "@" in reference else names.repository_and_tag(reference)
         self._transfer("pull", reference, repository, tag=tag, auth_config=auth, platform=platform or None)
 
     def push(self, reference: str, auth: Mapping[str, str] | None) -> None:

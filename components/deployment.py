@@ -114,6 +114,7 @@ class Deployment:
             enable_gpu=settings.enable_gpu,
             train_serve_check=settings.train_serve_check,
             base_image=settings.base_image,
+            python_version=settings.python_version,
             base_image_registry=registry_args(settings.base_image_registry),
         )
 

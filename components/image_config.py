@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from typing_extensions import NotRequired, TypedDict
 
-from components import arguments, dependencies, entry_script, extra_steps, schema_file
+from components import arguments, base_python, dependencies, entry_script, extra_steps, schema_file
 from components.problems import Problem
 from components.registry_login import Access, RegistryArgs
 
@@ -59,7 +59,8 @@ class ImageConfigArgs(TypedDict):
     """What happens when a model was saved with other versions of Python, scikit-learn, numpy or joblib than the image
     has: 'error', the default, or 'warning'."""
     python_version: NotRequired[str]
-    """Python of the base image, e.g. '3.11', the default."""
+    """Python of the base image, e.g. '3.11', the default: packages are locked for it. Refused where the base image is
+    known to have another."""
     platform: NotRequired[str]
     """Platform of the image, e.g. 'linux/arm64'. Default: the daemon's."""
 
@@ -100,7 +101,7 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
 
     Raises:
         Problem: a file is missing, the script defines no init() or run(), a conda file cannot be read, the runtime is
-            not Python, or the Python that the dependencies ask for is not the base image's.
+            not Python, or the Python that the dependencies ask for is not `python_version`.
     """
     arguments.check(args, ImageConfigArgs, arguments.IMAGE, "imageConfig.")
     check_runtime(args.get("runtime") or "python")
@@ -110,7 +111,7 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
     check_distinct([script, *files, *([schema.with_name(schema_file.place(schema))] if schema else [])])
     base_access = Access.from_args(args.get("base_image_registry"), what="baseImageRegistry")
     needs = dependencies.merge(*sources(args))
-    python_version = args.get("python_version", PYTHON_VERSION)
+    python_version = base_python.check_version(args.get("python_version") or PYTHON_VERSION)
     dependencies.check_python(needs.python, python_version)
     return ImageConfig(
         script=script,

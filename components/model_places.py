@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from components import dockerfile, models
+from components import dockerfile, models, names
 from components.daemon import Daemon, cause_of
 from components.model_store import Registered
 from components.problems import Problem
-from components.registry import Registry, StoredImage, split
+from components.registry import Registry, StoredImage
 
 
 class DaemonStore:
@@ -105,7 +105,7 @@ class RegistryStore:
 
     def archives(self, model: Registered) -> Iterator[Any]:
         """Yield the layers of the model's image."""
-        repository, _ = split(model.reference)
+        repository, _ = names.repository_and_tag(model.reference)
         for layer in self.image(model.reference).manifest["layers"]:
             with (
                 self.registry.blob(repository, layer["digest"]) as answer,

@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl
 
 from components.problems import Problem
 
+DOCKER_HUB = "docker.io"
+"""The registry of images whose name begins with none."""
+
 MODEL_REPOSITORY = "models"
 """Registered models are images named `models/<name>:<version>`."""
 
@@ -168,6 +171,20 @@ def registry_of(name: str) -> str:
     """Return the host of the registry that an image's name begins with; empty when it names none."""
     first, slash, _ = name.partition("/")
     return first if slash and ("." in first or ":" in first or first == "localhost") else ""
+
+
+def home_of(name: str) -> str:
+    """Return the host of the registry that an image is pulled from: Docker Hub for one whose name begins with none."""
+    host = registry_of(name)
+    return DOCKER_HUB if host in ("", f"index.{DOCKER_HUB}") else host
+
+
+def repository_and_tag(reference: str) -> tuple[str, str]:
+    """Return the repository of an image's name, with its host, and the digest or else the tag: `latest` without one."""
+    named, _, digest = reference.partition("@")
+    head, slash, last = named.rpartition("/")
+    name, _, tag = last.partition(":")
+    return f"{head}{slash}{name}", digest or tag or "latest"
 
 
 def same_repository(one: str, other: str) -> bool:

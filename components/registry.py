@@ -47,6 +47,12 @@ class StoredImage:
         return dict((self.config.get("config") or {}).get("Labels") or {})
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The variables that it sets."""
+        lines = (self.config.get("config") or {}).get("Env") or ()
+        return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+    @property
     def created(self) -> str:
         """When it was made, in ISO 8601."""
         return str(self.config.get("created", ""))
@@ -126,7 +132,7 @@ class Registry:
         return self._images[reference]
 
     def _image(self, reference: str) -> StoredImage | None:
-        repository, tag = split(reference)
+        repository, tag = names.repository_and_tag(reference)
         accept = {"Accept": ", ".join((MANIFEST, OCI_MANIFEST, *LISTS))}
         path = f"{self.path_of(repository)}/manifests"
         answer = self.request("GET", f"{path}/{tag}", missing=True, headers=accept)
@@ -150,7 +156,7 @@ class Registry:
         Raises:
             Problem: the registry refuses, as it does unless it is set up for it.
         """
-        repository, _ = split(image.reference)
+        repository, _ = names.repository_and_tag(image.reference)
         answer = self.send("DELETE", f"{self.path_of(repository)}/manifests/{image.digest}")
         if answer.status_code == 405:
             raise Problem(
@@ -162,7 +168,7 @@ class Registry:
 
     def relabel(self, image: StoredImage, labels: Mapping[str, str]) -> None:
         """Put an image with the same layers and other labels in the place of `image`."""
-        repository, tag = split(image.reference)
+        repository, tag = names.repository_and_tag(image.reference)
         config = {**image.config, "config": {**(image.config.get("config") or {}), "Labels": dict(labels)}}
         content = json.dumps(config).encode()
         digest = digest_of(content)
@@ -275,15 +281,6 @@ class Registry:
 def as_it_is(request: Any) -> Any:
     """Return a request as it is: an authentication of requests that adds nothing."""
     return request
-
-
-def split(reference: str) -> tuple[str, str]:
-    """Return the repository and the tag or digest of a reference."""
-    repository, at, digest = reference.partition("@")
-    if at:
-        return repository, digest
-    repository, _, tag = reference.rpartition(":")
-    return repository, tag
 
 
 def scope_of(url: str) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
-from components import arguments, daemon, image_config, image_context, models, names, service_needs, staging
+from components import (
+    arguments,
+    base_python,
+    daemon,
+    image_config,
+    image_context,
+    models,
+    names,
+    service_needs,
+    staging,
+)
 from components.image_config import ImageConfigArgs
 from components.registry import Registry
 from components.registry_login import Access, RegistryArgs
@@ -67,12 +77,14 @@ class ScoringImage(pulumi.ComponentResource):
 
             def work() -> image_context.ImageContext:
                 found = [find(reference, host, access, password) for reference in references]
+                base = config.base_image
+                if config.base_access.username and not pulumi.runtime.is_dry_run():
+                    pull_missing(base, host, config.base_access, base_password, platform)
+                base_python.check(base, config.python_version, host, config.base_access.login_for(base, base_password))
                 context = image_context.stage(config, found, image_name, stack, place, platform)
                 service_needs.declared[f"{image_name}:{context.tag}"] = service_needs.of_image(config.enable_gpu, found)
                 if not pulumi.runtime.is_dry_run():
                     fetch(found, host, access, password, platform)
-                    if config.base_access.username:
-                        pull_missing(config.base_image, host, config.base_access, base_password, platform)
                 return context
 
             context = await asyncio.to_thread(work)

@@ -109,6 +109,7 @@ class Settings:
     enable_gpu: bool
     train_serve_check: str
     base_image: str
+    python_version: str
     base_image_registry: RegistrySettings
     registry: RegistrySettings
     bind_address: str
@@ -168,6 +169,7 @@ class Settings:
             enable_gpu=bool(read.value("enableGpu", bool, "true or false")),
             train_serve_check=read.text("trainServeCheck"),
             base_image=read.text("baseImage"),
+            python_version=read.text("pythonVersion"),
             base_image_registry=RegistrySettings.read("baseImage", own, secrets),
             registry=RegistrySettings.read("registry", own, secrets),
             bind_address=read.text("bindAddress"),

@@ -256,3 +256,24 @@ def test_the_real_daemon_is_asked(base_image: str) -> None:
     assert base_image in host.tags_of(base_image.rpartition(":")[0])
     assert isinstance(host.published(), list)
     assert daemon.connect() is host
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("me/base:1", ("me/base", "1")),
+        ("me/base", ("me/base", "latest")),
+        ("localhost:5000/base", ("localhost:5000/base", "latest")),
+        ("me/base@sha256:00", ("me/base@sha256:00", None)),
+    ],
+)
+def test_a_pull_asks_for_one_tag_or_digest(reference: str, asked: tuple[str, str | None]) -> None:
+    seen: list[tuple[str, str | None]] = []
+
+    class Api:
+        def pull(self, repository: str, *, tag: str | None, **options: object) -> list[dict[str, str]]:
+            seen.append((repository, tag))
+            return []
+
+    daemon.Daemon(type("Client", (), {"api": Api()}), "").pull(reference, None)
+    assert seen == [asked]

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import runpy
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from components.access_settings import SECRET_KEYS
 from components.deployment import Deployment
 from components.settings import STYLES, Settings
+from tests.components.conftest import FakePackages
 from tests.components.engine import (
     CONTAINER,
     CONTAINER_WEBSERVICE,
@@ -185,6 +187,31 @@ def test_settings_reach_the_resources(up: Run, monkeypatch: pytest.MonkeyPatch) 
     text = Path(".staging/dev/reader/Dockerfile").read_text()
     assert text.startswith("FROM base:1\n")
     assert 'LABEL "model-webservice.image.tags"="{\\"type\\": \\"digits\\"}"' in text
+
+
+def test_the_fix_for_a_model_of_another_python_is_one_that_settings_take(preview: Run, packages: FakePackages) -> None:
+    Path("model.bin.versions.json").write_text('{"python": "3.12.1"}')
+    with pytest.raises(
+        pulumi.RunError, match=r"saved with Python 3.12.1, but the image would have Python 3.11"
+    ) as said:
+        preview(program())
+    fix = re.search(
+        r"Give a baseImage with Python (?P<base>[0-9.]+) and pythonVersion '(?P<python>[0-9.]+)'", str(said.value)
+    )
+    assert fix, said
+    packages.asked.clear()
+    preview(program(baseImage=f"python:{fix['base']}-slim", pythonVersion=fix["python"]))
+    assert [asked["python_version"] for asked in packages.asked] == ["3.12"] * 3
+
+
+def test_the_fix_for_a_base_image_of_another_python_is_one_that_settings_take(preview: Run) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"'python:3.12-slim' has Python 3.12 .* but pythonVersion is 3.11"
+    ) as said:
+        preview(program(baseImage="python:3.12-slim"))
+    fix = re.search(r"Set pythonVersion to '([0-9.]+)'", str(said.value))
+    assert fix, said
+    preview(program(baseImage="python:3.12-slim", pythonVersion=fix[1]))
 
 
 def test_a_services_own_script_is_its_own(up: Run) -> None:

@@ -192,3 +192,33 @@ def test_a_reference_with_an_impossible_repository_is_refused() -> None:
 )
 def test_names_are_said_as_pulumis_languages_write_them(name: str, camel: str) -> None:
     assert names.camel(name) == camel
+
+
+@pytest.mark.parametrize(
+    ("reference", "parts"),
+    [
+        ("python:3.11-slim", ("python", "3.11-slim")),
+        ("me/base", ("me/base", "latest")),
+        ("localhost:5000/base", ("localhost:5000/base", "latest")),
+        ("localhost:5000/me/base:1", ("localhost:5000/me/base", "1")),
+        ("r.example/base@sha256:00", ("r.example/base", "sha256:00")),
+        ("r.example/base:1@sha256:00", ("r.example/base", "sha256:00")),
+    ],
+)
+def test_an_images_name_has_a_repository_and_a_tag_or_digest(reference: str, parts: tuple[str, str]) -> None:
+    assert names.repository_and_tag(reference) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "home"),
+    [
+        ("python", "docker.io"),
+        ("me/base:1", "docker.io"),
+        ("docker.io/me/base:1", "docker.io"),
+        ("index.docker.io/me/base:1", "docker.io"),
+        ("r.example/base:1", "r.example"),
+        ("localhost/base", "localhost"),
+    ],
+)
+def test_an_image_is_pulled_from_the_registry_that_its_name_says(name: str, home: str) -> None:
+    assert names.home_of(name) == home
