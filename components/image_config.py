@@ -54,7 +54,8 @@ class ImageConfigArgs(TypedDict):
     """Image to start from, by name, tag or digest. Default: 'python:3.11-slim', or what the environment variable
     MODEL_WEBSERVICE_BASE_IMAGE names."""
     base_image_registry: NotRequired[RegistryArgs]
-    """Registry of the base image and the login for it. Default: that of the image's name, with Docker's login."""
+    """Registry of the base image and the login for it. Default: the registry of the image's name, Docker Hub where that
+    names none, with Docker's login."""
     train_serve_check: NotRequired[str]
     """What happens when a model was saved with other versions of Python, scikit-learn, numpy or joblib than the image
     has: 'error', the default, or 'warning'."""
@@ -85,6 +86,7 @@ class ImageConfig:
     schema: Path | None = None
     enable_gpu: bool = False
     base_access: Access = field(default_factory=Access)
+    """The base image's registry, that of its name where none is given, and the login for it."""
     mismatch_is_error: bool = True
 
     def layer_sources(self, app_root: str) -> dict[str, Path]:
@@ -109,7 +111,8 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
     files = with_sample(script, tuple(existing(Path(path)) for path in args.get("dependencies", ())))
     schema = Path(args["schema_file"]) if args.get("schema_file") else None
     check_distinct([script, *files, *([schema.with_name(schema_file.place(schema))] if schema else [])])
-    base_access = Access.from_args(args.get("base_image_registry"), what="baseImageRegistry")
+    base_registry = Access.from_args(args.get("base_image_registry"), what="baseImageRegistry")
+    base = base_image(args.get("base_image", ""), base_registry, environ)
     needs = dependencies.merge(*sources(args))
     python_version = base_python.check_version(args.get("python_version") or PYTHON_VERSION)
     dependencies.check_python(needs.python, python_version)
@@ -118,7 +121,7 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
         files=files,
         needs=needs,
         lock_file=lock_file(args),
-        base_image=base_image(args.get("base_image", ""), base_access, environ),
+        base_image=base,
         python_version=python_version,
         platform=args.get("platform", ""),
         description=args.get("description", ""),
@@ -127,7 +130,7 @@ def check(args: ImageConfigArgs, environ: Mapping[str, str] = os.environ) -> Ima
         extra_steps=extra_steps.read(Path(args["docker_file"])) if args.get("docker_file") else (),
         schema=schema,
         enable_gpu=args.get("enable_gpu", False),
-        base_access=base_access,
+        base_access=base_registry.of_image(base),
         mismatch_is_error=is_error(args.get("train_serve_check") or "error"),
     )
 

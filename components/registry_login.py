@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pulumi
@@ -75,13 +75,17 @@ class Access:
         """The registry's host."""
         return self.address.split("/")[0]
 
+    def of_image(self, reference: str) -> "Access":
+        """Return this access with the registry of the image `reference` where it has no address of its own."""
+        return self if self.address else replace(self, address=names.home_of(reference))
+
     def login(self, password: str) -> Login:
         """Return the login, with what the password's input came to."""
         return Login(self.username, password)
 
     def login_for(self, reference: str, password: str) -> Login:
         """Return the login for an image's registry: this one's, or else an empty one."""
-        return self.login(password) if self.host == names.registry_of(reference) else Login()
+        return self.login(password) if self.host == names.home_of(reference) else Login()
 
     def qualified(self, name: str) -> str:
         """Return an image's name in this registry, `name` itself without one."""

@@ -16,6 +16,7 @@ from components import (
     gateway,
     gateway_config,
     gateway_status,
+    names,
     readiness,
     service_access,
     service_needs,
@@ -144,7 +145,8 @@ def pin(name: str, config: ServiceConfig, reference: "pulumi.Output[str]", host:
 
     async def found(seen: list[str]) -> str:
         text, password = seen
-        if not pulumi.runtime.is_dry_run():
+        # One whose name begins with no registry is of this daemon alone: there is nowhere to pull it from.
+        if names.registry_of(text) and not pulumi.runtime.is_dry_run():
             await asyncio.to_thread(pull_missing, text, host, registry, password)
         return await asyncio.to_thread(host.image_id, text) or text
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from components import names, registry
+from components import registry
 from components.daemon import Daemon
 from components.registry_login import Access, Login
 from components.reporting import apply_reporting
@@ -113,10 +113,10 @@ def is_pushed(reference: str, address: str, login: Login) -> bool:
 
 
 def pull_missing(reference: str, host: Daemon, access: Access, password: str, platform: str = "") -> None:
-    """Pull an image that the daemon does not have, where its name says from which registry.
+    """Pull an image that the daemon does not have, with the login of `access` where that is for its registry.
 
     Raises:
         Problem: it cannot be pulled.
     """
-    if names.registry_of(reference) and not host.image_id(reference):
+    if not host.image_id(reference):
         host.pull(reference, access.login_for(reference, password).auth_config(), platform)

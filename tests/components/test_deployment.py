@@ -14,6 +14,7 @@ import yaml
 
 from components.access_settings import SECRET_KEYS
 from components.deployment import Deployment
+from components.problems import Problem
 from components.settings import STYLES, Settings
 from tests.components.conftest import FakePackages
 from tests.components.engine import (
@@ -66,6 +67,10 @@ def program(*, secret: bool = False, **given: Any) -> Callable[[], None]:
         pulumi.export("services", Deployment(settings).deploy())
 
     return run
+
+
+def out_of_reach(*given: Any, **options: Any) -> None:
+    raise Problem("the registry cannot be reached")
 
 
 def service(style: str, name: str = "svc", **given: Any) -> dict[str, Any]:
@@ -212,6 +217,36 @@ def test_the_fix_for_a_base_image_of_another_python_is_one_that_settings_take(pr
     fix = re.search(r"Set pythonVersion to '([0-9.]+)'", str(said.value))
     assert fix, said
     preview(program(baseImage="python:3.12-slim", pythonVersion=fix[1]))
+
+
+@pytest.mark.parametrize(
+    ("base", "pulled"),
+    [
+        ("me/base:1", True),
+        ("me/base", True),
+        ("r.example/base:1", True),
+        ("docker.io/me/base:1", True),
+        ("there:1", False),
+    ],
+)
+def test_a_private_base_image_is_pulled_with_the_login_that_is_set(
+    up: Run, preview: Run, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch, base: str, pulled: bool
+) -> None:
+    monkeypatch.setattr("components.registry.Registry", out_of_reach)
+    daemon.images["there:1"] = {}
+    login = {"baseImageUsername": "me", "baseImagePassword": "secret-word"}
+    config = config_of(baseImage=base, services=[service("modelFile")], **login)
+
+    def run() -> None:
+        secrets = ["model-webservice:baseImagePassword"]
+        Deployment(Settings.from_config(config, list(DECLARED), "model-webservice", secrets)).deploy()
+
+    preview(run)
+    assert daemon.pulled == []
+    engine = up(run)
+    assert daemon.pulled == ([(base, {"username": "me", "password": "secret-word"})] if pulled else [])
+    assert Path(".staging/dev/svc-image/Dockerfile").read_text().startswith(f"FROM {base}\n")
+    assert "secret-word" not in repr([engine.resources, engine.exports, engine.log])
 
 
 def test_a_services_own_script_is_its_own(up: Run) -> None:

@@ -47,6 +47,27 @@ def test_a_login_is_for_its_own_registry_alone() -> None:
     assert "word" not in repr(access) + repr(Login("me", "word"))
 
 
+@pytest.mark.parametrize(
+    ("address", "reference", "host", "fits"),
+    [
+        ("", "python:3.11-slim", "docker.io", True),
+        ("", "me/base:1", "docker.io", True),
+        ("", "docker.io/me/base", "docker.io", True),
+        ("", "index.docker.io/me/base", "docker.io", True),
+        ("", "r.example:5000/base:1", "r.example:5000", True),
+        ("r.example/team", "r.example/base:1", "r.example", True),
+        ("r.example/team", "me/base:1", "r.example", False),
+        ("docker.io/me", "me/base:1", "docker.io", True),
+    ],
+)
+def test_a_login_without_an_address_is_for_the_registry_of_the_images_name(
+    address: str, reference: str, host: str, fits: bool
+) -> None:
+    access = Access(address, "me", "word").of_image(reference)
+    assert access.host == host
+    assert access.login_for(reference, "word") == (Login("me", "word") if fits else Login())
+
+
 def test_the_stored_login_and_a_helper_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     assert not stored_login("r.example")
