@@ -8,7 +8,7 @@ from pathlib import Path
 import pulumi
 from typing_extensions import NotRequired, TypedDict
 
-from components import arguments, daemon, models, staging
+from components import arguments, daemon, models, saved_versions, staging
 from components.registry import Registry
 from components.registry_login import Access, Login, RegistryArgs
 from components.reporting import apply_reporting, problems_reported
@@ -95,10 +95,15 @@ class ModelArtifact(pulumi.ComponentResource):
             models.check_immutable(model, registered)
             # Stacks on one daemon that register the same content share its image: one that keeps it, keeps it for all.
             model = replace(model, kept=args.get("keep_locally", False) or models.KEPT in registered)
+            told = models.is_declared_content(model.sha256)
             first = models.declare(model)
             platform = args.get("platform") or host.platform()
             stack = pulumi.get_stack()
             context = models.stage(model, stack, staging.claim(stack, name, *staging.owner(self, opts)), platform)
+
+        note = saved_versions.note_of(model.path, model.libraries)
+        if note and not told and pulumi.runtime.is_dry_run():
+            pulumi.log.info(note, resource=self)
 
         async def checked(password: str) -> str:
             await asyncio.to_thread(check_registered, model, access.address, access.login(password))

@@ -217,6 +217,11 @@ def declare(model: Model) -> bool:
     return first
 
 
+def is_declared_content(sha256: str) -> bool:
+    """Return whether this run of the program registers a model of this content, under whatever name."""
+    return any(model.sha256 == sha256 for model in declared.values())
+
+
 def find_declared(reference: str) -> KnownModel | None:
     """Return the model of this program that `reference` names, by its whole reference, its name, version or tags.
 

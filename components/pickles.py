@@ -54,7 +54,7 @@ def recorded_versions(path: Path, *, exclude: Exclude = keep_all) -> dict[str, s
     ``*.joblib`` files in it; where these differ, the versions are joined by commas. Empty where nothing is recorded.
     """
     found: dict[str, set[str]] = {}
-    files = [path] if path.is_file() else sorted(file for file in files_in(path, exclude) if _is_pickle(file))
+    files = [path] if path.is_file() else sorted(file for file in files_in(path, exclude) if is_pickle(file))
     for file in files:
         for library, version in _recorded(file).items():
             found.setdefault(library, set()).add(version)
@@ -68,7 +68,8 @@ def files_in(folder: Path, exclude: Exclude) -> Iterator[Path]:
             yield file
 
 
-def _is_pickle(file: Path) -> bool:
+def is_pickle(file: Path) -> bool:
+    """Whether a file is a pickle by its name."""
     return not _SUFFIXES.isdisjoint(file.suffixes[-2:])
 
 

@@ -1,12 +1,17 @@
 """The versions that a model was saved with, against those that its service will have.
 
 A pickle says little of itself: scikit-learn's version, whether it needs numpy 2's or joblib's newer layout. More is
-said by a file that training writes (`python -m scoring models record`), and by what MLflow saves with a model.
+said by a file that training writes (`record`, `python -m scoring models record`), and by MLflow's files with a model.
 """
 
+import contextlib
 import json
+import os
+import platform
 import re
+import shlex
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 
 import yaml
@@ -16,7 +21,7 @@ from packaging.version import InvalidVersion, Version
 
 from components.layers import Exclude, keep_all
 from components.lock import Lock
-from components.pickles import recorded_versions
+from components.pickles import is_pickle, recorded_versions
 from components.problems import Problem
 
 PYTHON = "python"
@@ -45,6 +50,43 @@ def saved_with(path: Path, *, exclude: Exclude = keep_all) -> dict[str, str]:
 def record_of(path: Path) -> Path:
     """Return where training records the versions of the model at `path`."""
     return path / FILE if path.is_dir() else path.with_name(f"{path.name}.{FILE}")
+
+
+def record(path: Path) -> dict[str, str]:
+    """Record the versions of this Python and its libraries beside the model at `path`, and return them.
+
+    Raises:
+        OSError: the record cannot be written.
+    """
+    versions = {PYTHON: platform.python_version()}
+    for library in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[library] = metadata.version(library)
+    place = record_of(path)
+    part = place.with_name(f".{place.name}.{os.getpid()}")
+    part.write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
+    part.replace(place)
+    return versions
+
+
+def note_of(path: Path, saved: Mapping[str, str]) -> str:
+    """Return which versions are not compared as nothing recorded them, and what does; empty where that is no matter.
+
+    It is none for what is no pickle: other formats do not depend on the Python that wrote them.
+
+    Args:
+        path: the model's file or folder.
+        saved: what `saved_with` gave.
+    """
+    if PYTHON in saved or not (saved or is_pickle(path)):
+        return ""
+    missing = [name for name in LIBRARIES if saved.get(name, ">").startswith(">")]
+    names = ", ".join(["Python", *missing])
+    return (
+        f"{str(path)!r} does not say with which version of {names} it was saved, so the image may have another. "
+        "To record them, in the environment that trained it: python -m scoring models record "
+        f"{shlex.quote(str(path))}"
+    )
 
 
 def by_training(path: Path) -> dict[str, str]:

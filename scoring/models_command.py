@@ -7,9 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
-from platform import python_version
 from typing import Any
 
 from rich import box
@@ -209,12 +207,8 @@ def record(options: argparse.Namespace, environ: Mapping[str, str]) -> None:  # 
     """Write the versions that a model was saved with beside it."""
     if not options.path.exists():
         raise Problem(f"the model {str(options.path)!r} does not exist: give the path of one that was just saved.")
-    versions = {saved_versions.PYTHON: python_version()}
-    for library in saved_versions.LIBRARIES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[library] = metadata.version(library)
+    versions = saved_versions.record(options.path)
     place = saved_versions.record_of(options.path)
-    place.write_text(json.dumps(versions, indent=2) + "\n")
     print(json.dumps({"path": str(place), **versions}) if options.json else f"Recorded in {place}: {listing(versions)}")
 
 

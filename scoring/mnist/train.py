@@ -16,6 +16,7 @@ from pathlib import Path
 import joblib
 from sklearn.linear_model import LogisticRegression
 
+from components.saved_versions import record, record_of
 from scoring.mnist.data import held_out, parse_seed, training
 
 MODEL = Path(__file__).parent / "outputs" / "sklearn_mnist_model.pkl"
@@ -43,6 +44,8 @@ def accuracy(model: LogisticRegression) -> float:
 def save(model: LogisticRegression, path: Path) -> str:
     """Write the model at once or not at all, readable by everyone, and return its sha256 in hex.
 
+    Beside it goes a record of the versions that it was saved with: a pickle does not tell Python's and numpy's.
+
     Raises:
         OSError: the file or its folder cannot be written.
     """
@@ -54,10 +57,13 @@ def save(model: LogisticRegression, path: Path) -> str:
             joblib.dump(model, file)
         # mkstemp gives 0600; the mode counts in the hash of a build context, and the service runs as another user.
         part.chmod(0o644)
+        # The record of another model must not be taken for this one's.
+        record_of(path).unlink(missing_ok=True)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+    record(path)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -249,6 +249,16 @@ def test_a_private_base_image_is_pulled_with_the_login_that_is_set(
     assert "secret-word" not in repr([engine.resources, engine.exports, engine.log])
 
 
+def test_a_preview_says_once_for_a_model_which_versions_are_not_recorded(up: Run, preview: Run) -> None:
+    Path("model.pkl").write_bytes(b"weights")
+    run = program(modelPath="model.pkl")
+    (said,) = preview(run).log
+    assert said.startswith("'model.pkl' does not say with which version of Python, scikit-learn, numpy, joblib")
+    assert up(run).log == []
+    Path("model.pkl.versions.json").write_text('{"python": "3.11.7"}')
+    assert preview(run).log == []
+
+
 def test_a_services_own_script_is_its_own(up: Run) -> None:
     Path("own.py").write_text("init = run = print\n")
     up(program(services=[service("modelFile", "svc-1"), service("modelFile", "svc-2", executionScript="own.py")]))

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import platform
 from pathlib import Path
 
 import joblib
@@ -12,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from components.lock import parse_lock
 from components.problems import Problem
-from components.saved_versions import check, record_of, saved_with
+from components.saved_versions import check, note_of, record, record_of, saved_with
 
 LOCK = parse_lock("scikit-learn==1.7.2 \\\n    --hash=sha256:00\nnumpy==2.0\njoblib==1.5.0\n")
 
@@ -44,6 +45,49 @@ def test_what_training_recorded_counts_before_the_pickle(saved: Path) -> None:
     folder = saved.parent
     (folder / "versions.json").write_text('{"python": "3.9.0"}')
     assert saved_with(folder) == {**PICKLE, "python": "3.9.0"}
+
+
+def test_a_record_of_this_python_is_what_counts(saved: Path, tmp_path: Path) -> None:
+    before = saved.read_bytes()
+    versions = record(saved)
+    assert versions == {
+        "python": platform.python_version(),
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "joblib": joblib.__version__,
+    }
+    assert saved_with(saved) == versions
+    assert saved.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.joblib", "model.joblib.versions.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded", "missing"),
+    [
+        ("m.pkl", {}, "Python, scikit-learn, numpy, joblib it"),
+        ("m.bin", {"scikit-learn": "1.7.2", "joblib": ">=1.2"}, "Python, numpy, joblib it"),
+        ("m.joblib", {"scikit-learn": "1.7.2", "numpy": "2.0", "joblib": "1.4"}, "Python it"),
+    ],
+)
+def test_what_a_pickle_does_not_say_is_named_with_what_records_it(
+    name: str, recorded: dict[str, str], missing: str
+) -> None:
+    note = note_of(Path("my models", name), recorded)
+    assert f"'my models/{name}' does not say with which version of {missing} was saved" in note
+    assert note.endswith(f"in the environment that trained it: python -m scoring models record 'my models/{name}'")
+
+
+@pytest.mark.parametrize(
+    ("name", "recorded"),
+    [
+        ("m.pkl", {"python": "3.11.7"}),
+        ("m.pkl", {"python": "3.11.7", "joblib": ">=1.2"}),
+        ("m.onnx", {}),
+        ("folder", {}),
+    ],
+)
+def test_what_is_recorded_or_no_pickle_is_no_matter(name: str, recorded: dict[str, str]) -> None:
+    assert note_of(Path(name), recorded) == ""
 
 
 def test_what_mlflow_saved_with_a_model_counts(saved: Path) -> None:

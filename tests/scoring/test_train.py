@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import pickle
+import platform
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from components.saved_versions import record_of, saved_with
 from scoring.mnist import data
 from scoring.mnist import train as training
 from scoring.mnist.train import accuracy, main, save
@@ -34,7 +36,10 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(model: LogisticRe
     report = json.loads(done.stdout)
     assert report == {"model": str(there), "accuracy": accuracy(model), "seed": 42, "sha256": sha256}
     assert stat.S_IMODE(there.stat().st_mode) == 0o644
-    assert [path.name for path in there.parent.iterdir()] == ["there.pkl"]
+    assert sorted(path.name for path in there.parent.iterdir()) == ["there.pkl", "there.pkl.versions.json"]
+    assert saved_with(there) == saved_with(here)
+    assert saved_with(there).keys() == {"python", "scikit-learn", "numpy", "joblib"}
+    assert saved_with(there)["python"] == platform.python_version()
 
 
 def test_another_seed_trains_another_model_as_good(model: LogisticRegression) -> None:
@@ -94,10 +99,26 @@ class Unpicklable:
 def test_a_failed_write_leaves_the_previous_model_and_nothing_else(tmp_path: Path) -> None:
     output = tmp_path / "model.pkl"
     output.write_text("the previous model")
+    record_of(output).write_text('{"python": "3.9.18"}')
     with pytest.raises(pickle.PicklingError):
         save(LogisticRegression(random_state=Unpicklable()), output)
     assert output.read_text() == "the previous model"
-    assert list(tmp_path.iterdir()) == [output]
+    assert sorted(tmp_path.iterdir()) == [output, record_of(output)]
+    assert saved_with(output) == {"python": "3.9.18"}
+
+
+def test_the_record_of_a_former_model_does_not_stay_beside_the_new_one(
+    model: LogisticRegression, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError("no space left")
+
+    output = tmp_path / "model.pkl"
+    record_of(output).write_text('{"python": "3.9.18"}')
+    monkeypatch.setattr(training, "record", fail)
+    with pytest.raises(OSError, match="no space left"):
+        save(model, output)
+    assert "python" not in saved_with(output)
 
 
 @pytest.mark.parametrize("seed", ["x", "-1", "1.5", str(2**32), "²"])
