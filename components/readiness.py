@@ -25,6 +25,9 @@ said something."""
 ASK_INSIDE_EVERY = 10
 """How many questions from outside come before one inside: this program may run where published ports do not lead."""
 
+KILLED = 128 + 9
+"""The exit code of a process that signal 9 ended, whoever sent it."""
+
 HEALTHY, UNHEALTHY, TRANSITIONING = "Healthy", "Unhealthy", "Transitioning"
 """States of a service, named as Azure ML names them."""
 
@@ -152,12 +155,23 @@ def has_exited(first: Look | None, seen: Look) -> bool:
 
 def exit_message(service: str, seen: Look, log: list[str]) -> str:
     """Return why a service whose container exited is not ready."""
-    cause = " (out of memory: raise memoryGb)" if seen.out_of_memory or seen.exit_code == 137 else ""
     return with_log(
-        f"the container of {service} exited with code {seen.exit_code}{cause} before it was ready. "
+        f"the container of {service} exited with code {seen.exit_code}{cause_of_exit(seen)} before it was ready. "
         "Correct the script's init() or what the log names, and run 'pulumi up' again.",
         log,
     )
+
+
+def cause_of_exit(seen: Look) -> str:
+    """Return what is known of why a container's process ended, in parentheses; empty where its log has to tell."""
+    if seen.out_of_memory:
+        return " (out of memory: raise memoryGb)"
+    if seen.exit_code == KILLED:
+        return (
+            " (killed, signal 9, not for its own limit of memory: by docker kill, by docker stop after its grace time, "
+            "or by a host that itself ran out of memory)"
+        )
+    return ""
 
 
 def timeout_message(service: str, timeout: float, seen: Look, log: list[str]) -> str:
@@ -233,16 +247,20 @@ class DockerContainer:
         bindings = (seen.get("NetworkSettings", {}).get("Ports") or {}).get(f"{PORT}/tcp") or []
         self.published = (bindings[0]["HostIp"] or "127.0.0.1", int(bindings[0]["HostPort"])) if bindings else None
         state, restarts = seen["State"], seen["RestartCount"]
-        code = self.last_exit_code() if restarts and state["Status"] == "running" else state["ExitCode"]
-        return Look(state["Status"], code, restarts, state["StartedAt"], bool(state.get("OOMKilled")))
+        code, out_of_memory = state["ExitCode"], bool(state.get("OOMKilled"))
+        if restarts and state["Status"] == "running":
+            code, out_of_memory = self.last_end()
+        return Look(state["Status"], code, restarts, state["StartedAt"], out_of_memory)
 
-    def last_exit_code(self) -> int:
-        """Return the code that the process ended with last: Docker forgets it when it starts the container again."""
-        died = self.api.events(
-            since="0", until=f"{time.time():.6f}", filters={"container": self.id, "event": "die"}, decode=True
-        )
-        codes = [int(event["Actor"]["Attributes"]["exitCode"]) for event in died]
-        return codes[-1] if codes else 0
+    def last_end(self) -> tuple[int, bool]:
+        """Return the code that the process ended with last, and whether it ever ran out of memory.
+
+        Docker forgets both when it starts the container again.
+        """
+        filters = {"container": self.id, "event": ["die", "oom"]}
+        events = list(self.api.events(since="0", until=f"{time.time():.6f}", filters=filters, decode=True))
+        codes = [int(event["Actor"]["Attributes"]["exitCode"]) for event in events if event["Action"] == "die"]
+        return codes[-1] if codes else 0, any(event["Action"] == "oom" for event in events)
 
     def is_ready(self) -> bool:
         """Ask the server now; a container that stops meanwhile is not ready."""

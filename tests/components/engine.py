@@ -156,6 +156,8 @@ class FakeContainer:
     """The host's address and port that its server is published on."""
     died: list[int] = field(default_factory=list)
     """The codes that its process ended with."""
+    out_of_memory: bool = False
+    """Whether it was killed for its limit of memory; forgotten in its state once it runs again, as Docker does."""
     name: str = ""
     asked: int = 0
     """How often its health check was run inside."""
@@ -173,13 +175,15 @@ class FakeApi:
             raise docker.errors.NotFound(container)
         seen = self.containers[container]
         state = {"Status": seen.status, "ExitCode": seen.exit_code, "StartedAt": "now", "OOMKilled": False}
+        state["OOMKilled"] = seen.out_of_memory and seen.status != "running"
         ports = [{"HostIp": seen.published[0], "HostPort": str(seen.published[1])}] if seen.published else None
         settings = {"Ports": {f"{PORT}/tcp": ports}}
         return {"State": state, "RestartCount": seen.restarts, "NetworkSettings": settings}
 
-    def events(self, filters: dict[str, str], **options: Any) -> list[dict[str, Any]]:
-        died = self.containers[filters["container"]].died
-        return [{"Actor": {"Attributes": {"exitCode": str(code)}}} for code in died]
+    def events(self, filters: dict[str, Any], **options: Any) -> list[dict[str, Any]]:
+        seen = self.containers[filters["container"]]
+        died = [{"Action": "die", "Actor": {"Attributes": {"exitCode": str(code)}}} for code in seen.died]
+        return [*([{"Action": "oom", "Actor": {"Attributes": {}}}] if seen.out_of_memory else []), *died]
 
     def exec_create(self, container: str, command: list[str]) -> dict[str, str]:
         self.commands.append(command)

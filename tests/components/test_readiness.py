@@ -115,6 +115,12 @@ def test_a_service_that_gets_ready_is_followed_until_it_is() -> None:
     assert not container.following
 
 
+KILLED = (
+    " (killed, signal 9, not for its own limit of memory: by docker kill, by docker stop after its grace time, or by a "
+    "host that itself ran out of memory)"
+)
+
+
 @pytest.mark.parametrize(
     ("looks", "code", "cause"),
     [
@@ -126,7 +132,12 @@ def test_a_service_that_gets_ready_is_followed_until_it_is() -> None:
         ([RUNNING, Look("running", 4, 1, "t2")], 4, ""),
         ([RUNNING, Look("running", 5, 0, "t2")], 5, ""),
         ([Look("running", 6, 2, "t3")], 6, ""),
-        ([RUNNING, Look("exited", 137, 0, "t1")], 137, " (out of memory: raise memoryGb)"),
+        ([RUNNING, Look("exited", 137, 0, "t1")], 137, KILLED),
+        ([RUNNING, Look("restarting", 137, 1, "t1")], 137, KILLED),
+        ([RUNNING, Look("running", 137, 1, "t2")], 137, KILLED),
+        ([RUNNING, Look("exited", 143, 0, "t1")], 143, ""),
+        ([RUNNING, Look("exited", 137, 0, "t1", out_of_memory=True)], 137, " (out of memory: raise memoryGb)"),
+        ([RUNNING, Look("running", 137, 1, "t2", out_of_memory=True)], 137, " (out of memory: raise memoryGb)"),
         ([RUNNING, Look("exited", 1, 0, "t1", out_of_memory=True)], 1, " (out of memory: raise memoryGb)"),
     ],
 )
@@ -216,6 +227,22 @@ def test_what_docker_says_becomes_a_look_and_a_tail() -> None:
 def test_the_exit_code_of_a_restarted_container_is_that_of_its_last_end() -> None:
     client = FakeClient({"c": FakeContainer("running", 0, restarts=2, died=[1, 7])})
     assert readiness.DockerContainer(client, "c").look() == Look("running", 7, 2, "now")
+
+
+@pytest.mark.parametrize(
+    ("state", "look"),
+    [
+        (FakeContainer("exited", 137), Look("exited", 137, 0, "now")),
+        (FakeContainer("exited", 137, out_of_memory=True), Look("exited", 137, 0, "now", out_of_memory=True)),
+        (FakeContainer("running", restarts=1, died=[137]), Look("running", 137, 1, "now")),
+        (
+            FakeContainer("running", restarts=1, died=[137], out_of_memory=True),
+            Look("running", 137, 1, "now", out_of_memory=True),
+        ),
+    ],
+)
+def test_a_container_ran_out_of_memory_when_the_daemon_says_so(state: FakeContainer, look: Look) -> None:
+    assert readiness.DockerContainer(FakeClient({"c": state}), "c").look() == look
 
 
 @pytest.fixture
@@ -369,6 +396,22 @@ class TestRealContainer:
     def test_an_exit_is_told_with_its_code_and_log(self, start: Callable[..., readiness.DockerContainer]) -> None:
         container = start("import sys; print('no model'); sys.exit(7)", restart_policy={"Name": "unless-stopped"})
         with pytest.raises(NotReady, match=r"(?s)exited with code 7 before.*\n  no model$"):
+            self.wait(container)
+
+    @pytest.mark.parametrize("restarts", ["no", "unless-stopped"])
+    def test_one_that_runs_out_of_memory_is_told_so(
+        self, start: Callable[..., readiness.DockerContainer], restarts: str
+    ) -> None:
+        limits: Any = {"mem_limit": "32m", "memswap_limit": "32m", "restart_policy": {"Name": restarts}}
+        with pytest.raises(NotReady, match=r"exited with code 137 \(out of memory: raise memoryGb\) before"):
+            self.wait(start("held = b'1' * 2**30", **limits))
+
+    def test_one_that_somebody_kills_is_not_out_of_memory(
+        self, start: Callable[..., readiness.DockerContainer]
+    ) -> None:
+        container = start(SERVER, "503")
+        container.api.kill(container.id)
+        with pytest.raises(NotReady, match=r"exited with code 137 \(killed, signal 9, .* docker kill"):
             self.wait(container)
 
     def test_a_server_that_answers_with_an_error_is_given_up(
