@@ -8,11 +8,12 @@ import pulumi_docker as docker
 from components.container_webservice import ContainerWebservice, ContainerWebserviceArgs
 from components.gateway_settings import VersionSettings
 from components.image_config import ImageConfigArgs
-from components.model_artifact import ModelArtifact, ModelArtifactArgs
+from components.model_artifact import ModelArtifact, ModelArtifactArgs, ResourceConfigurationArgs
 from components.registry_login import RegistryArgs
+from components.registry_settings import RegistrySettings
 from components.scoring_image import ScoringImage, ScoringImageArgs
 from components.service_gateway import VersionArgs
-from components.settings import RegistrySettings, ServiceSettings, Settings
+from components.settings import ServiceSettings, Settings
 
 
 class Deployment:
@@ -56,6 +57,8 @@ class Deployment:
                         model_framework_version=settings.model_framework_version,
                         properties=dict(settings.model_properties),
                         child_paths=list(settings.model_child_paths),
+                        datasets=dict(settings.datasets),
+                        resource_configuration=cast(ResourceConfigurationArgs, dict(settings.resources)),
                         sample_input_dataset=settings.sample_input,
                         sample_output_dataset=settings.sample_output,
                         registry=registry_args(settings.registry),
@@ -104,6 +107,7 @@ class Deployment:
         settings = self.settings
         return ImageConfigArgs(
             execution_script=execution_script,
+            runtime=settings.runtime,
             conda_file=settings.conda_file,
             dependencies=list(settings.dependencies),
             description=settings.image_description,
@@ -158,7 +162,7 @@ class Deployment:
         else:
             args["image_config"] = self.image_config(service.execution_script)
         if service.style == "modelFile":
-            args["model_paths"] = [self.settings.model_path]
+            args["model_paths"] = list(self.settings.model_paths or [self.settings.model_path])
             args["keep_models"] = self.settings.keep_models
         elif service.style == "registeredModel":
             args["models"] = [self.model()]

@@ -170,7 +170,8 @@ def check_resources(given: Mapping[str, float]) -> dict[str, float]:
     """Return a resource configuration without what is not given; raise `Problem` for an amount below zero."""
     for key, value in given.items():
         if not value > 0 and (key, value) != ("gpu", 0):
-            raise Problem(f"resourceConfiguration.{key} is {value!r}: give a number above 0, or leave it out.")
+            where = f"resourceConfiguration.{names.camel(key)}"
+            raise Problem(f"{where} is {value!r}: give a number above 0, or leave it out.")
     return {key: float(value) for key, value in given.items() if value}
 
 

@@ -1,16 +1,24 @@
 """The project's settings: read in one place, from the configuration that `Pulumi.yaml` declares, checked before use."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from components import access_settings, gateway_settings, hosting_settings, names, refusals
+from components import access_settings, gateway_settings, hosting_settings, names, refusals, registry_settings
 from components.access_settings import AccessSettings
 from components.gateway_settings import GatewaySettings
 from components.hosting_settings import HostingSettings
 from components.problems import Problem
+from components.registry_settings import RegistrySettings
 from components.setting_values import check_known, kind_of, to_number, to_texts, to_whole_number
+
+RESOURCES: Mapping[str, Callable[[str, Any], float]] = {
+    "cpu": to_number,
+    "memoryInGb": to_number,
+    "gpu": to_whole_number,
+}
+"""What a model's service may need, in `resourceConfiguration`, and what reads each."""
 
 STYLES = ("modelFile", "registeredModel", "image")
 SERVICE_KEYS = (
@@ -28,9 +36,6 @@ SERVICE_KEYS = (
     *hosting_settings.OF_SERVICE,
     *gateway_settings.OF_SERVICE,
 )
-
-
-REGISTRY_SECRETS = ("registryPassword", "baseImagePassword")
 
 
 @dataclass(frozen=True)
@@ -55,35 +60,13 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True)
-class RegistrySettings:
-    """A registry and the login for it."""
-
-    address: str = ""
-    username: str = ""
-    password: str = field(default="", repr=False)
-
-    @classmethod
-    def read(cls, key: str, own: Mapping[str, str], secrets: Collection[str]) -> "RegistrySettings":
-        """Return what the keys that begin with `key` say.
-
-        Raises:
-            Problem: the password is no secret.
-        """
-        password = own.get(f"{key}Password", "")
-        if password and f"{key}Password" not in secrets:
-            raise Problem(
-                f"{key}Password is set in plain text: change it in the registry, as it may have been read, and set the "
-                f"new one with pulumi config set --secret {key}Password."
-            )
-        return cls(own.get("registry", "") if key == "registry" else "", own.get(f"{key}Username", ""), password)
-
-
-@dataclass(frozen=True)
 class Settings:
     """All settings of a stack."""
 
     services: Sequence[ServiceSettings]
     model_path: str
+    model_paths: Sequence[str]
+    """Of the style modelFile, in place of `model_path`; empty for that."""
     model_name: str
     model_version: str
     model_reference: str
@@ -93,11 +76,15 @@ class Settings:
     model_framework_version: str
     model_properties: Mapping[str, str]
     model_child_paths: Sequence[str]
+    datasets: Mapping[str, str]
+    resources: Mapping[str, float]
+    """What a service of the model needs, as far as it is given: cpu, memory_in_gb, gpu."""
     sample_input: str
     sample_output: str
     keep_models: bool
     image_name: str
     execution_script: str
+    runtime: str
     conda_file: str
     dependencies: Sequence[str]
     image_tags: Mapping[str, str]
@@ -144,6 +131,7 @@ class Settings:
         return cls(
             services=services,
             model_path=read.text("modelPath"),
+            model_paths=read.paths("modelPaths"),
             model_name=read.text("modelName"),
             model_version=read.text("modelVersion"),
             model_reference=read.text("modelReference"),
@@ -152,14 +140,17 @@ class Settings:
             model_framework=read.text("modelFramework"),
             model_framework_version=read.text("modelFrameworkVersion"),
             model_properties=read.mapping("modelProperties"),
-            model_child_paths=[str(path) for path in read.value("modelChildPaths", list, "a list of paths")],
+            model_child_paths=read.paths("modelChildPaths"),
+            datasets=read.mapping("datasets"),
+            resources=read.resources("resourceConfiguration"),
             sample_input=read.text("sampleInputDataset"),
             sample_output=read.text("sampleOutputDataset"),
             keep_models=bool(read.value("keepModels", bool, "true or false")),
             image_name=read.text("imageName"),
             execution_script=read.text("executionScript"),
+            runtime=read.text("runtime"),
             conda_file=read.text("condaFile"),
-            dependencies=[str(path) for path in read.value("dependencies", list, "a list of paths")],
+            dependencies=read.paths("dependencies"),
             image_tags=read.mapping("imageTags"),
             image_description=read.text("imageDescription"),
             image_reference=read.text("imageReference"),
@@ -212,6 +203,19 @@ class Reader:
     def mapping(self, key: str) -> dict[str, str]:
         """Return the mapping of names to texts of `key`."""
         return to_texts(key, self.value(key, dict, "a mapping of names to texts"))
+
+    def paths(self, key: str) -> list[str]:
+        """Return the list of paths of `key`."""
+        return [str(path) for path in self.value(key, list, "a list of paths")]
+
+    def resources(self, key: str) -> dict[str, float]:
+        """Return the mapping of `RESOURCES` to numbers of `key`, by their names in Python."""
+        given = self.value(key, dict, f"a mapping of {', '.join(RESOURCES)} to numbers")
+        check_known(given, list(RESOURCES), f"key in {key}")
+        return {
+            "memory_in_gb" if name == "memoryInGb" else name: RESOURCES[name](f"{key}.{name}", value)
+            for name, value in given.items()
+        }
 
     def services(self) -> list[ServiceSettings]:
         """Return the services of the stack, each completed by the stack's own settings."""
@@ -275,7 +279,7 @@ def check_ports(services: Sequence[ServiceSettings]) -> None:
 
 def check_secrets(secrets: Collection[str]) -> None:
     """Raise `Problem` when a key is set as a secret whose value is written where others read it."""
-    for key in sorted(set(secrets) - {"services", *access_settings.SECRET_KEYS, *REGISTRY_SECRETS}):
+    for key in sorted(set(secrets) - {"services", *access_settings.SECRET_KEYS, *registry_settings.SECRET_KEYS}):
         raise Problem(
             f"{key} is set as a secret, but becomes a label, a name or a path, which are not secret. Set it without "
             "--secret; secrets of a service go into its environment, for instance with pulumi config set --secret "

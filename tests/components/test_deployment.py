@@ -259,6 +259,61 @@ def test_a_preview_says_once_for_a_model_which_versions_are_not_recorded(up: Run
     assert preview(run).log == []
 
 
+def test_what_is_said_of_a_model_reaches_it_and_its_services(up: Run) -> None:
+    needs = {"cpu": 0.5, "memoryInGb": 2}
+    run = program(
+        services=[service("image"), service("registeredModel", "own", cpuCores=1)],
+        resourceConfiguration=needs,
+        datasets={"training": "s3://digits"},
+        cpuCores="",
+        memoryGb="",
+    )
+    engine = up(run)
+    text = Path(".staging/dev/mnist/Dockerfile").read_text()
+    assert 'LABEL "model-webservice.model.datasets"="{\\"training\\": \\"s3://digits\\"}"' in text
+    assert 'LABEL "model-webservice.model.resources"="{\\"cpu\\": 0.5, \\"memory_in_gb\\": 2.0}"' in text
+    limits = {made.name: made.inputs for made in engine.resources if made.type == CONTAINER}
+    assert [(limits[name]["cpus"], limits[name]["memory"]) for name in ("svc-container", "own-container")] == [
+        ("0.5", 2048),
+        ("1.0", 2048),
+    ]
+
+
+def test_a_service_of_a_model_that_needs_a_gpu_is_refused_where_there_is_none(preview: Run) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"the image needs a GPU \(enableGpu, or its model's resourceConfiguration"
+    ):
+        preview(program(services=[service("image")], resourceConfiguration={"gpu": 1}))
+
+
+def test_a_need_below_zero_is_said_by_its_key(preview: Run) -> None:
+    with pytest.raises(
+        pulumi.RunError, match=r"^mnist: resourceConfiguration.memoryInGb is -1.0: give a number above 0"
+    ):
+        preview(program(services=[service("image")], resourceConfiguration={"memoryInGb": -1}))
+
+
+def test_several_model_files_are_several_models_of_a_service(up: Run) -> None:
+    Path("other.bin").write_bytes(b"other")
+    engine = up(
+        program(
+            services=[service("modelFile"), service("registeredModel", "one")], modelPaths=["model.bin", "other.bin"]
+        )
+    )
+    assert {made.name for made in engine.resources if made.type == MODEL_ARTIFACT} == {
+        "svc-model.bin",
+        "svc-other.bin",
+        "mnist",
+    }
+    copied = [line for line in Path(".staging/dev/svc-image/Dockerfile").read_text().splitlines() if "--from" in line]
+    assert [line.partition("models/")[2].partition(":")[0] for line in copied] == ["model.bin", "other.bin"]
+
+
+def test_another_runtime_is_refused(preview: Run) -> None:
+    with pytest.raises(pulumi.RunError, match=r"the runtime 'spark-py' is not supported, as PySpark needs"):
+        preview(program(runtime="spark-py"))
+
+
 def test_a_services_own_script_is_its_own(up: Run) -> None:
     Path("own.py").write_text("init = run = print\n")
     up(program(services=[service("modelFile", "svc-1"), service("modelFile", "svc-2", executionScript="own.py")]))

@@ -8,8 +8,13 @@ import pytest
 import yaml
 
 from components.access_settings import SECRET_KEYS
+from components.image_config import ImageConfigArgs
+from components.model_artifact import ModelArtifactArgs
+from components.names import camel
 from components.problems import Problem
-from components.settings import REGISTRY_SECRETS, RegistrySettings, Settings
+from components.registry_settings import SECRET_KEYS as REGISTRY_SECRETS
+from components.registry_settings import RegistrySettings
+from components.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DECLARED: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -47,6 +52,34 @@ def test_the_defaults_are_three_services_of_each_style_once() -> None:
 
 def test_every_declared_key_has_a_type_a_description_and_a_default() -> None:
     assert [key for key, said in DECLARED.items() if not {"type", "description", "default"} <= said.keys()] == []
+
+
+ELSEWHERE = {
+    "base_image_registry": "baseImageUsername, baseImagePassword",
+    "keep_locally": "keepModels",
+    "platform": "the daemon's",
+    "requirements_file": "condaFile",
+    "packages": "condaFile",
+}
+"""Arguments that a stack sets otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prefix"), [(ModelArtifactArgs, "model"), (ImageConfigArgs, "image")], ids=["model", "image"]
+)
+def test_every_argument_of_a_model_and_an_image_has_a_key(arguments: type, prefix: str) -> None:
+    of_services = {"tags", "properties", "description"}
+    given = [camel(f"{prefix}_{name}") if name in of_services else camel(name) for name in arguments.__annotations__]
+    given = ["modelChildPaths" if key == "childPaths" else key for key in given]
+    assert [key for key in given if key not in DECLARED] == [
+        camel(name) for name in arguments.__annotations__ if name in ELSEWHERE
+    ]
+
+
+def test_what_a_models_service_needs_is_read_by_its_names_in_python() -> None:
+    seen = settings(resourceConfiguration={"cpu": 0.5, "memoryInGb": "2", "gpu": 1.0}).resources
+    assert seen == {"cpu": 0.5, "memory_in_gb": 2, "gpu": 1}
+    assert settings().resources == {}
 
 
 def test_every_value_arrives_in_its_kind() -> None:
@@ -158,6 +191,16 @@ def test_a_secret_daemon_of_the_docker_provider_is_refused() -> None:
         ({"modelTags": "a"}, r"modelTags is 'a': give a mapping of names to texts"),
         ({"tags": {"a": ["b"]}}, r"tags.a is a list: give a text"),
         ({"dependencies": "a.py"}, r"dependencies is 'a.py': give a list of paths"),
+        ({"modelPaths": "a.pkl"}, r"modelPaths is 'a.pkl': give a list of paths"),
+        ({"datasets": ["a"]}, r"datasets is .*: give a mapping of names to texts"),
+        (
+            {"resourceConfiguration": 1},
+            r"resourceConfiguration is '1': give a mapping of cpu, memoryInGb, gpu to numbers",
+        ),
+        ({"resourceConfiguration": {"cpus": 1}}, r"unknown key in resourceConfiguration 'cpus'\. Did you mean 'cpu'\?"),
+        ({"resourceConfiguration": {"memory_in_gb": 1}}, r"'memory_in_gb'\. .* Allowed: cpu, gpu, memoryInGb"),
+        ({"resourceConfiguration": {"cpu": "a"}}, r"resourceConfiguration.cpu is 'a': give a number"),
+        ({"resourceConfiguration": {"gpu": 0.5}}, r"resourceConfiguration.gpu is 0.5: give a whole number"),
     ],
 )
 def test_a_bad_setting_is_refused_with_what_is_allowed(given: dict[str, Any], said: str) -> None:
