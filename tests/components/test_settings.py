@@ -1,6 +1,7 @@
 """Settings: the mapping that the engine gives, read by what `Pulumi.yaml` declares, and what is said of a bad one."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from components.names import camel
 from components.problems import Problem
 from components.registry_settings import SECRET_KEYS as REGISTRY_SECRETS
 from components.registry_settings import RegistrySettings
-from components.settings import Settings
+from components.settings import SERVICE_KEYS, STYLES, Settings
 
 ROOT = Path(__file__).parents[2]
 DECLARED: dict[str, Any] = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
@@ -52,6 +53,19 @@ def test_the_defaults_are_three_services_of_each_style_once() -> None:
 
 def test_every_declared_key_has_a_type_a_description_and_a_default() -> None:
     assert [key for key, said in DECLARED.items() if not {"type", "description", "default"} <= said.keys()] == []
+
+
+def test_the_description_of_the_services_names_all_their_keys_and_no_others() -> None:
+    words = re.findall(r"\w+", DECLARED["services"]["description"])
+    assert [key for key in SERVICE_KEYS if key not in words] == []
+    assert {word for word in words if re.search(r"[a-z][A-Z]", word)} <= {*SERVICE_KEYS, *STYLES}
+
+
+def test_the_keys_that_the_description_calls_the_stacks_are_the_stacks() -> None:
+    listed = DECLARED["services"]["description"].partition("differs from the stack's, ")[2]
+    assert [key for key in SERVICE_KEYS if key in re.findall(r"\w+", listed) and key not in DECLARED] == []
+    own = {"name", "style", "port", "environment", "dnsNameLabel", "versions"}
+    assert {key for key in SERVICE_KEYS if key not in re.findall(r"\w+", listed)} == own
 
 
 ELSEWHERE = {
