@@ -219,6 +219,15 @@ def test_the_fix_for_a_base_image_of_another_python_is_one_that_settings_take(pr
     preview(program(baseImage="python:3.12-slim", pythonVersion=fix[1]))
 
 
+def test_the_fix_for_dependencies_of_another_python_is_one_that_settings_take(preview: Run) -> None:
+    Path("myenv.yml").write_text("dependencies:\n  - python=3.12\n  - numpy\n")
+    with pytest.raises(
+        pulumi.RunError, match=r"ask for Python .*3\.12.* or give a baseImage, and its pythonVersion, that"
+    ):
+        preview(program())
+    preview(program(baseImage="python:3.12-slim", pythonVersion="3.12"))
+
+
 @pytest.mark.parametrize(
     ("base", "pulled"),
     [
