@@ -57,8 +57,8 @@ class ImageConfigArgs(TypedDict):
     """Registry of the base image and the login for it. Default: the registry of the image's name, Docker Hub where that
     names none, with Docker's login."""
     train_serve_check: NotRequired[str]
-    """What happens when a model was saved with other versions of Python, scikit-learn, numpy or joblib than the image
-    has: 'error', the default, or 'warning'."""
+    """What happens when a model is recorded to have been saved with other versions of Python, scikit-learn, numpy or
+    joblib than the image has: 'error', the default, or 'warning'."""
     python_version: NotRequired[str]
     """Python of the base image, e.g. '3.11', the default: packages are locked for it. Refused where the base image is
     known to have another."""

@@ -85,7 +85,8 @@ class Access:
 
     def login_for(self, reference: str, password: str) -> Login:
         """Return the login for an image's registry: this one's, or else an empty one."""
-        return self.login(password) if self.host == names.home_of(reference) else Login()
+        own = self.address and names.home_of(f"{self.host}/") == names.home_of(reference)
+        return self.login(password) if own else Login()
 
     def qualified(self, name: str) -> str:
         """Return an image's name in this registry, `name` itself without one."""

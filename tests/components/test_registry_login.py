@@ -43,6 +43,7 @@ def test_a_login_is_for_its_own_registry_alone() -> None:
     assert access.login_for("r.example/other:1", "word") == Login("me", "word")
     assert not access.login_for("s.example/other:1", "word")
     assert not access.login_for("other:1", "word")
+    assert not Access("", "me", "word").login_for("other:1", "word")
     assert access.qualified("models/m") == "r.example/team/models/m"
     assert "word" not in repr(access) + repr(Login("me", "word"))
 
@@ -58,6 +59,7 @@ def test_a_login_is_for_its_own_registry_alone() -> None:
         ("r.example/team", "r.example/base:1", "r.example", True),
         ("r.example/team", "me/base:1", "r.example", False),
         ("docker.io/me", "me/base:1", "docker.io", True),
+        ("index.docker.io/me", "index.docker.io/me/base:1", "index.docker.io", True),
     ],
 )
 def test_a_login_without_an_address_is_for_the_registry_of_the_images_name(
