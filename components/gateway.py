@@ -34,11 +34,8 @@ class Gateway:
 
     container: docker.Container
     files: delivered_files.DeliveredFiles
-
-    @property
-    def port(self) -> "pulumi.Output[int]":
-        """The host port."""
-        return self.container.ports.apply(lambda ports: int(ports[0].external or 0) if ports else 0)
+    networks: Sequence[docker.ContainerNetworksAdvancedArgs]
+    """What the container joins."""
 
 
 def build(name: str, config: ServiceConfig, host: Daemon, parent: pulumi.Resource) -> "pulumi.Output[str]":
@@ -123,7 +120,7 @@ def create(
             aliases=[pulumi.Alias(name=f"{name}-container")],
         ),
     )
-    return Gateway(container, files)
+    return Gateway(container, files, networks)
 
 
 def named(gateway: GatewayConfig, containers: Sequence[tuple[str, str]]) -> GatewayConfig:

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pulumi
@@ -29,9 +27,7 @@ from components.scoring_container import Place, scoring_container
 from components.service_config import ServiceConfig
 from components.service_gateway import resource_part
 from components.stored_image import pull_missing
-
-WAITS = ThreadPoolExecutor(max_workers=256, thread_name_prefix="wait")
-"""The threads that wait for services: those of the event loop are Pulumi's, which makes the other resources by them."""
+from components.waiting import WAITS, Ready, mend, names_in, port_of, ready
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ def alone(
 ) -> Serving:
     """Create the container, which has the service's name and port, and wait for it."""
     pinned = pin(name, config, image, host)
+    networks = own_networks(name, config, parent)
     container = scoring_container(
         f"{name}-container",
         config,
@@ -63,12 +60,14 @@ def alone(
         needed=need(name, config, image, pinned, host),
         told=telemetry.environment(args),
         files=files(name, config, args, pinned, parent),
-        networks=own_networks(name, config, parent),
+        networks=networks,
         parent=parent,
         former=f"{name}-gateway",
     )
-    port: pulumi.Output[int] = container.ports.apply(lambda ports: int(ports[0].external or 0) if ports else 0)
-    return Serving(ready(name, config, container, host), port, container.image, container.id)
+    waited = ready(name, config, container, networks, host)
+    return Serving(
+        waited.apply(lambda seen: seen.state), waited.apply(lambda seen: seen.port), container.image, container.id
+    )
 
 
 def behind_gateway(
@@ -87,13 +86,13 @@ def behind_gateway(
     delivered = files(name, config, args, gateway_image, parent)
     images = {version["name"]: version["image"] for version in args.get("versions") or ()}
     containers: list[tuple[Version, docker.Container]] = []
+    joined = [docker.ContainerNetworksAdvancedArgs(name=network.name)]
+    if config.network.vnet_name:
+        joined.append(docker.ContainerNetworksAdvancedArgs(name=config.network.vnet_name))
     for version in asked.versions:
         reference = pulumi.Output.from_input(images.get(version.name, image))
         pinned = pin(name, config, reference, host)
         needed = need(name, config, reference, pinned, host)
-        networks = [docker.ContainerNetworksAdvancedArgs(name=network.name)]
-        if config.network.vnet_name:
-            networks.append(docker.ContainerNetworksAdvancedArgs(name=config.network.vnet_name))
         for number in range(1, asked.replicas + 1):
             made = scoring_container(
                 f"{name}-{resource_part(version)}-{number}",
@@ -103,37 +102,46 @@ def behind_gateway(
                 needed=needed,
                 told=telemetry.environment(args),
                 files=delivered,
-                networks=networks,
+                networks=joined,
                 parent=parent,
                 place=Place(version),
             )
             containers.append((version, made))
-    all_ready = pulumi.Output.all(*[ready(name, config, made, host) for _, made in containers])
+    all_ready = pulumi.Output.all(
+        *[ready(name, config, made, joined, host).apply(lambda seen: seen.state) for _, made in containers]
+    )
     front = gateway.create(
         name, config, asked, containers, image=gateway_image, network=network, ready=all_ready, host=host, parent=parent
     )
 
-    def wait_for_all(gateway_id: str, names: Sequence[str]) -> str:
+    def wait_for_all(gateway_id: str, names: Sequence[str], known: int) -> Ready:
+        seen = readiness.DockerContainer(host.client, gateway_id, check_port=gateway_config.HEALTH_PORT)
         if pulumi.runtime.is_dry_run():
-            return readiness.state_of(
-                readiness.DockerContainer(host.client, gateway_id, check_port=gateway_config.HEALTH_PORT)
-            )
+            return Ready(readiness.state_of(seen), known)
         gateway_status.wait_until_serving(
             gateway_status.DockerGateway(host.client, gateway_id), names, service=config.name
         )
-        return readiness.HEALTHY
+        seen.look()
+        return Ready(readiness.HEALTHY, seen.published[1] if seen.published else known)
 
-    async def served(seen: list[Any]) -> str:
-        gateway_id, _, _, *container_names = seen
-        return await asyncio.get_running_loop().run_in_executor(WAITS, wait_for_all, gateway_id, container_names)
+    async def served(seen: list[Any]) -> Ready:
+        gateway_id, networks, port, _, _, *container_names = seen
+        await mend(gateway_id, networks, config.name, host, front.container, again=True)
+        return await asyncio.get_running_loop().run_in_executor(WAITS, wait_for_all, gateway_id, container_names, port)
 
-    state = pulumi.Output.all(
-        front.container.id, front.files.delivery.id, all_ready, *[container.name for _, container in containers]
+    known = pulumi.Output.all(
+        front.container.id,
+        names_in(front.networks),
+        port_of(front.container),
+        front.files.delivery.id,
+        all_ready,
+        *[container.name for _, container in containers],
     )
-    # What is waited for holds secrets, such as the certificate's key; the word on the state does not.
+    # What is waited for holds secrets, such as the certificate's key; the state and the port do not.
+    waited = pulumi.Output.unsecret(apply_reporting(known, name, served))
     return Serving(
-        pulumi.Output.unsecret(apply_reporting(state, name, served)),
-        front.port,
+        waited.apply(lambda seen: seen.state),
+        waited.apply(lambda seen: seen.port),
         containers[0][1].image,
         containers[0][1].id,
     )
@@ -202,30 +210,3 @@ def own_networks(
         return None
     aliases = [asked.dns_name_label] if asked.dns_name_label else None
     return [docker.ContainerNetworksAdvancedArgs(name=joined, aliases=aliases)]
-
-
-def ready(name: str, config: ServiceConfig, container: docker.Container, host: Daemon) -> "pulumi.Output[str]":
-    """Wait until a container is ready and return its state; in a preview, return the state alone."""
-
-    async def seen(container_id: str) -> str:
-        tls = config.server_access.certificate is not None
-        found = readiness.DockerContainer(host.client, container_id, local=host.is_local, tls=tls)
-        if pulumi.runtime.is_dry_run():
-            return await asyncio.to_thread(readiness.state_of, found)
-        return await wait(found, config.name, config.wait_timeout, container)
-
-    return apply_reporting(container.id, name, seen)
-
-
-async def wait(seen: readiness.DockerContainer, service: str, timeout: float, resource: pulumi.Resource) -> str:
-    """Wait in a thread until the container is ready; what it says goes to Pulumi's display from the event loop."""
-    loop = asyncio.get_running_loop()
-
-    def say(line: str) -> None:
-        loop.call_soon_threadsafe(pulumi.log.info, line, resource)
-
-    def say_state(line: str) -> None:
-        loop.call_soon_threadsafe(pulumi.log.info, line, resource, None, True)
-
-    waiting = partial(readiness.wait_until_ready, seen, service=service, timeout=timeout, say=say, say_state=say_state)
-    return await loop.run_in_executor(WAITS, waiting)

@@ -159,6 +159,15 @@ def test_limits_below_one_core_hold(daemon: docker.DockerClient) -> None:
     assert read("memory.max", "memory/memory.limit_in_bytes") == [str(307 * 2**20)]
 
 
+def test_its_network_and_its_name_there_are_given_back(project: Project, daemon: docker.DockerClient) -> None:
+    """The next test calls it by that name."""
+    daemon.networks.get(NETWORK).disconnect(SERVICE)
+    run = project.up()
+    assert not run.failed, run.output
+    assert f"{SERVICE}: its container was off the network {NETWORK}; that is undone" in run.output
+    assert service_of(project).run("{}") == "first"
+
+
 def test_others_on_the_network_find_it_by_its_label(daemon: docker.DockerClient, base_image: str) -> None:
     assert any(seen.name == NETWORK and not seen.obstacle for seen in connect().networks())
     ask = f"import urllib.request as r; print(r.urlopen('http://{LABEL}:5000/', timeout=9).read().decode())"

@@ -58,6 +58,29 @@ def test_the_next_up_puts_it_right(
     assert project.preview().operations == {}
 
 
+UNDONE: dict[str, tuple[Callable[[Container], object], str]] = {
+    "paused": (lambda container: container.pause(), "paused"),
+    "taken off its network": (
+        lambda container: container.client.networks.get("bridge").disconnect(container),
+        "off the network bridge",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), UNDONE.values(), ids=UNDONE)
+def test_what_the_provider_does_not_see_is_undone(
+    project: Project, daemon: docker.DockerClient, change: Callable[[Container], object], told: str
+) -> None:
+    container = daemon.containers.get(SERVICE)
+    change(container)
+    assert f"{SERVICE}: its container is {told}: 'pulumi up' undoes that" in project.preview().output
+    run = project.up()
+    assert not run.failed, run.output
+    assert f"{SERVICE}: its container was {told}; that is undone" in run.output
+    assert_as_declared(project, daemon)
+    assert daemon.containers.get(SERVICE).id == container.id
+
+
 def test_refresh_and_preview_are_clean(project: Project) -> None:
     project.stack.refresh(color="never")
     assert project.preview().operations == {}
@@ -84,6 +107,7 @@ def assert_as_declared(project: Project, daemon: docker.DockerClient) -> None:
     assert (host["Memory"], host["MemorySwap"]) == (GIBIBYTE, GIBIBYTE)
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     service = project.services()[SERVICE]
+    assert list(container.attrs["NetworkSettings"]["Networks"]) == ["bridge"]
     published = container.attrs["NetworkSettings"]["Ports"]["5001/tcp"][0]["HostPort"]
     assert service["scoringUri"] == f"http://127.0.0.1:{published}/score"
     assert service["state"] == "Healthy"

@@ -178,6 +178,18 @@ def test_what_somebody_removed_is_there_again(front: Fronted, daemon: docker.Doc
     assert front.up().operations == {}
 
 
+def test_what_somebody_paused_or_took_off_its_network_is_back(front: Fronted, daemon: docker.DockerClient) -> None:
+    scoring = [found for found in containers(daemon) if "-replica-" in found.name]
+    scoring[0].pause()
+    (network,) = (found for found in daemon.networks.list() if found.name.startswith(SERVICE))
+    network.disconnect(daemon.containers.get(SERVICE))
+    run = front.up()
+    for part in ("paused", f"off the network {network.name}"):
+        assert f"{SERVICE}: its container was {part}; that is undone" in run.output
+    assert len({front.ask()["host"] for _ in range(20)}) == 2
+    assert front.up().operations == {}
+
+
 def test_fewer_replicas_lose_nothing(front: Fronted, daemon: docker.DockerClient) -> None:
     with load(front.uri) as made:
         made.wait_for()
