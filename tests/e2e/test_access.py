@@ -19,6 +19,7 @@ from components.daemon import connect
 from scoring.endpoint import Endpoint, ServiceError
 from scoring.stack import Stack
 from scoring.webservice import Webservice
+from tests.e2e.exported import found_in
 from tests.e2e.project import Project, check_out
 from tests.e2e.waiting import eventually
 from tests.pki import make_certificate
@@ -30,6 +31,7 @@ CNAME = "mnist.example.test"
 """A name that no resolver knows."""
 
 SCRIPT = "scoring/mnist/score_guarded.py"
+SCRIPT_LINE = "def run(data):\n    return 'first'"
 NETWORK, LABEL = "e2e-guarded-network", "guarded"
 SETTINGS = {
     "services": [
@@ -62,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, network: None) -> Iterator
     base = tmp_path_factory.mktemp("guarded")
     made = Project(check_out(base / "checkout"), base / "state")
     (made.checkout / "model.txt").write_text("a model\n")
-    (made.checkout / SCRIPT).write_text("def init():\n    pass\n\n\ndef run(data):\n    return 'first'\n")
+    (made.checkout / SCRIPT).write_text(f"def init():\n    pass\n\n\n{SCRIPT_LINE}\n")
     make_certificate(made.checkout / "tls", [CNAME])
     made.configure(SETTINGS)
     yield made
@@ -72,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, network: None) -> Iterator
 
 @pytest.fixture(scope="module")
 def said() -> list[str]:
-    """What Pulumi printed, for the last test to look through."""
+    """What Pulumi printed and the command lines that ran, for the last test to look through."""
     return []
 
 
@@ -116,11 +118,14 @@ def callers(service: Endpoint) -> Iterator[list[str]]:
             thread.join()
 
 
-def test_missing_keys_are_set_by_one_command(project: Project) -> None:
+def test_missing_keys_are_set_by_one_command(project: Project, said: list[str]) -> None:
     run = project.preview()
     assert run.failed
     assert f"make secrets STACK={project.stack.name}" in run.output
-    done = project.scoring("secrets", "--json")
+    with command_lines() as lines:
+        done = project.scoring("secrets", "--json")
+    assert any("pulumi config set" in line for line in lines), "command lines are seen"
+    said.extend(lines)
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(done.stdout)
     assert seen["made"] == ["primaryKey", "secondaryKey"]
@@ -130,8 +135,10 @@ def test_missing_keys_are_set_by_one_command(project: Project) -> None:
 def test_callers_need_a_key_and_the_certificates_name(
     project: Project, daemon: docker.DockerClient, said: list[str]
 ) -> None:
-    run = project.up()
-    said.append(run.output)
+    with command_lines() as lines:
+        run = project.up()
+    assert any("pulumi --non-interactive up" in line for line in lines), "command lines are seen"
+    said.extend([run.output, *lines])
     assert not run.failed, run.output
     service = service_of(project)
     assert service.scoring_uri.startswith(f"https://{CNAME}:")
@@ -300,6 +307,9 @@ def test_no_key_is_seen_but_by_the_server(project: Project, daemon: docker.Docke
     texts["settings"] = stack_file.read_text()
     assert "secure:" in texts["settings"]
     assert "POST /score" in texts["log"], "requests are logged"
+    words = [word.encode() for word in (*secrets, SCRIPT_LINE)]
+    for one in {seen.attrs["Image"] for seen in containers}:
+        assert found_in(daemon.images.get(one).save(), words) == {SCRIPT_LINE.encode()}, "all but the secrets"
     assert [place for place, text in texts.items() if any(secret in text for secret in secrets)] == []
 
 
