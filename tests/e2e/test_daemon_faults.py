@@ -3,33 +3,40 @@
 Each test has a Docker daemon of its own.
 """
 
+import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 import requests
 
+from components import gateway_image
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
+from scoring.stack import Stack
+from scoring.webservice import Webservice
 from tests.e2e.own_daemon import OwnDaemon, copy_images, running
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
-SERVICE = "e2e-faults"
+SERVICE, GATED = "e2e-faults", "e2e-faults-gated"
 PATIENCE_SECONDS = 60
 DISK_MEGABYTES = 1024
 
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnDaemon]:
-    """A daemon of one's own that has the base image, and is the one that everything here talks to."""
+    """A daemon of one's own that has the base images, and is the one that everything here talks to."""
     with running(DISK_MEGABYTES) as daemon:
-        copy_images([os.environ.get(BASE_IMAGE_VARIABLE, BASE_IMAGE)], daemon.host)
+        gateway = os.environ.get(gateway_image.BASE_IMAGE_VARIABLE, gateway_image.BASE_IMAGE)
+        copy_images([os.environ.get(BASE_IMAGE_VARIABLE, BASE_IMAGE), gateway], daemon.host)
         monkeypatch.setenv("DOCKER_HOST", daemon.host)
         yield daemon
 
@@ -43,32 +50,34 @@ def project(own: OwnDaemon, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_services_come_back_when_the_daemon_restarts_under_load(own: OwnDaemon, project: Project) -> None:
-    project.configure(plain_service(project.checkout, SERVICE))
+    """One on a port that Docker chooses, again at each start; one behind a gateway, on a port of its own."""
+    services = [
+        {"name": SERVICE, "style": "modelFile"},
+        {"name": GATED, "style": "modelFile", "zeroDowntime": True, "port": free_port()},
+    ]
+    project.configure(plain_service(project.checkout, SERVICE) | {"services": services})
     run = project.up()
     assert not run.failed, run.output
-    uri = project.services()[SERVICE]["scoringUri"]
-    answers, ended = [], threading.Event()
-
-    def load() -> None:
-        while not ended.wait(0.02):
-            answers.append(answer(uri))
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    try:
-        eventually(lambda: len(answers) > 10)
+    before = project.services()
+    with asking(before[SERVICE]["scoringUri"]) as answers, asking(before[GATED]["scoringUri"]) as gated:
+        eventually(lambda: len(answers) > 10 and len(gated) > 10)
         own.restart()
         port = eventually(lambda: published(own))
         eventually(lambda: answer(f"http://127.0.0.1:{port}/score"))
-    finally:
-        ended.set()
-        thread.join()
+        eventually(lambda: answer(before[GATED]["scoringUri"]))
     assert any(answers)
+    assert all(gated[:10])
+    # What is said of them before any `up`: where the stack says that it is, the first may not be.
+    stays = before[SERVICE]["scoringUri"] == f"http://127.0.0.1:{port}/score"
+    assert state(project, SERVICE) == ("Healthy" if stays else "Unhealthy")
+    assert state(project, GATED) == "Healthy"
     run = project.up()
     assert not run.failed, run.output
     service = project.services()[SERVICE]
     assert service["scoringUri"] == f"http://127.0.0.1:{published(own)}/score"
     assert answer(service["scoringUri"])
+    assert (state(project, SERVICE), state(project, GATED)) == ("Healthy", "Healthy")
+    assert project.services()[GATED]["scoringUri"] == before[GATED]["scoringUri"]
     assert project.preview().operations == {}
 
 
@@ -94,6 +103,8 @@ def test_a_full_disk_fails_the_build_and_no_more(own: OwnDaemon, project: Projec
 
 
 HUNGRY = """
+import os
+
 held = []
 
 
@@ -106,11 +117,17 @@ def run(data):
         held.append(bytearray(1024 * 1024 * 1024))
         for place in range(0, len(held[0]), 4096):
             held[0][place] = 1
+    if "all" in data:
+        # What started this process, the container's main one, is then the one that the kernel ends.
+        with open(f"/proc/{os.getppid()}/oom_score_adj", "w") as score:
+            score.write("1000")
+        while True:
+            held.append(b"x" * 1024 * 1024)
     return len(held)
 """
 
 
-def test_a_worker_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, project: Project) -> None:
+def test_what_is_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, project: Project) -> None:
     settings = plain_service(project.checkout, SERVICE, memoryGb="0.25")
     (project.checkout / "echo.py").write_text(HUNGRY)
     project.configure(settings)
@@ -126,6 +143,58 @@ def test_a_worker_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, p
     with closing(docker.DockerClient(base_url=own.host)) as client:
         assert b"is replaced" in client.containers.get(SERVICE).logs()
     assert project.preview().operations == {}
+    # Then the container as a whole, which Docker starts again.
+    (before,) = shown(project)["containers"]
+    assert before["restarts"] == 0
+    with pytest.raises(requests.ConnectionError):
+        requests.post(uri, data='"all"', timeout=PATIENCE_SECONDS)
+    eventually(lambda: answer(f"http://127.0.0.1:{published(own)}/score", b"0"))
+    (now,) = shown(project)["containers"]
+    assert now == {**before, "restarts": 1}
+    log = project.scoring("service", "logs", SERVICE).stdout
+    assert log.count("starting\n") == 3, "init() of two workers, and of one after the restart"
+    run = project.up()
+    assert not run.failed, run.output
+    assert shown(project)["state"] == "Healthy"
+    assert answer(project.services()[SERVICE]["scoringUri"], b"0")
+
+
+def shown(project: Project) -> dict[str, Any]:
+    """What `python -m scoring service show` tells of the service."""
+    done = project.scoring("service", "show", SERVICE, "--json")
+    assert done.returncode == 0, done.stderr
+    known: dict[str, Any] = json.loads(done.stdout)
+    return known
+
+
+def state(project: Project, service: str) -> str:
+    """What a client is told of a service's state."""
+    return Webservice(service, Stack(project.stack.name, project.checkout, project.variables)).state
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+@contextmanager
+def asking(uri: str) -> Iterator[list[bool]]:
+    """Ask a service over and over meanwhile; yields whether it answered, one after the other."""
+    answers: list[bool] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.02):
+            answers.append(answer(uri))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        ended.set()
+        thread.join()
 
 
 def answer(uri: str, expected: bytes | None = None) -> bool:
