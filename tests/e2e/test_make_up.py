@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -75,6 +76,34 @@ class Checkout:
     def make(self, verb: str, stack: str = "dev", **variables: str) -> Told:
         """Do what `make up` and its like do."""
         return self.run([sys.executable, "-m", "toolchain", verb, "--stack", stack], **variables)
+
+    def kill_up(self, stack: str, moment: str) -> str:
+        """Do `make up` and kill all its processes once it says something; returns what it said until then.
+
+        Args:
+            stack: the stack's name.
+            moment: what it says, as a regular expression.
+        """
+        process = subprocess.Popen(
+            [sys.executable, "-m", "toolchain", "up", "--stack", stack],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        said = ""
+        assert process.stdout
+        with process.stdout:
+            for line in process.stdout:
+                said += line
+                if re.search(moment, ANSI.sub("", line)):
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
+        assert process.wait() == -signal.SIGKILL, said
+        return said
 
     def run(self, command: Sequence[str], **variables: str) -> Told:
         done = subprocess.run(
@@ -239,6 +268,18 @@ def own_model(checkout: Checkout) -> Iterator[Path]:
     checkout.write_stack("own", OWN_SETTINGS)
     yield folder
     assert checkout.make("down", "own").code == 0
+
+
+def test_up_goes_on_after_one_that_was_killed(checkout: Checkout, own_model: Path) -> None:
+    said = checkout.kill_up("own", rf"{OWN}-container creating")
+    locks = checkout.folder / ".pulumi/locks/organization/model-webservice/own"
+    (lock,) = locks.iterdir()
+    pid = json.loads(lock.read_text())["pid"]
+    told = checkout.make("up", "own")
+    assert told.code == 0, f"{said}\n{told.text}"
+    assert f"gave back its lock, held by a pulumi that was killed (pid {pid})" in told.text
+    assert list(locks.iterdir()) == []
+    assert f"{OWN} is healthy" in told.text
 
 
 def test_a_model_of_ones_own_is_deployed_and_tried(checkout: Checkout, own_model: Path) -> None:
