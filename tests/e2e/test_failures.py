@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import docker
 import pytest
+import requests
 
 from tests.e2e.project import Project, check_out
 
@@ -59,9 +60,12 @@ def test_a_container_that_exits_in_init_fails_up_with_its_log(project: Project) 
 
 
 def test_the_next_good_up_puts_it_right(project: Project, daemon: docker.DockerClient) -> None:
-    write(project, "pass")
+    write(project, "print('loading the weights', flush=True); time.sleep(1)")
     run = project.up()
     assert not run.failed, run.output
+    # What it waits for is told meanwhile: the state, and what the container logs.
+    assert f"{SERVICE}: Transitioning (running)" in run.output
+    assert "loading the weights" in run.output
     assert project.services()[SERVICE]["state"] == "Healthy"
     assert len([image for image in daemon.images.list() for tag in image.tags if tag.startswith(SERVICE)]) == 1
 
@@ -147,8 +151,37 @@ def test_a_daemon_that_does_not_answer_is_said_at_preview(project: Project, monk
     assert "Traceback" not in run.output
 
 
-def test_after_all_of_that_a_good_up_works(project: Project) -> None:
-    write(project, "pass")
-    project.configure(settings())
+FOLDER_SCRIPT = """\
+from pathlib import Path
+
+from azureml.core.model import Model
+
+
+def init():
+    global model
+    model = Path(Model.get_model_path("weights"))
+
+
+def run(data):
+    return {str(file.relative_to(model)): file.read_text() for file in model.rglob("*") if file.is_file()}
+"""
+
+
+def test_after_all_of_that_a_good_up_works_with_a_model_of_several_files(project: Project) -> None:
+    files = {"config.json": "{}", "layers/1.bin": "one", "layers/2.bin": "two", "layers/deep/vocabulary.txt": "a b"}
+    for name, text in files.items():
+        (project.checkout / "weights" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.checkout / "weights" / name).write_text(text)
+    (project.checkout / SCRIPT).write_text(FOLDER_SCRIPT)
+    project.configure(settings(modelPath="weights"))
     run = project.up()
     assert not run.failed, run.output
+    service = project.services()[SERVICE]
+    assert requests.post(service["scoringUri"], data="{}", timeout=10).json() == files
+    assert [name.partition(":")[0] for name in service["models"]] == ["weights"]
+    (project.checkout / "weights/layers/2.bin").write_text("newer")
+    run = project.up()
+    assert not run.failed, run.output
+    newer = project.services()[SERVICE]
+    assert requests.post(newer["scoringUri"], data="{}", timeout=10).json() == {**files, "layers/2.bin": "newer"}
+    assert newer["models"].keys() != service["models"].keys()
