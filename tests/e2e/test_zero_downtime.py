@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 import ssl
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -219,6 +220,16 @@ def test_nothing_secret_is_seen_but_by_gateway_and_server(stack: Stack, daemon: 
     assert [place for place, text in texts.items() if any(each in text for each in secret)] == []
 
 
+def first_exit(daemon: docker.DockerClient, since: float) -> float:
+    """When the first container of the first service ended with an error: Docker has started it again meanwhile."""
+    died = daemon.events(
+        since=f"{since:.6f}", until=f"{time.time():.6f}", filters={"type": "container", "event": "die"}, decode=True
+    )
+    of_steady = [event for event in died if event["Actor"]["Attributes"]["name"].startswith(f"{STEADY}-replica")]
+    (first, *_) = (event for event in of_steady if event["Actor"]["Attributes"]["exitCode"] != "0")
+    return float(first["timeNano"]) / 1e9
+
+
 @pytest.mark.usefixtures("same_gateways")
 def test_an_update_that_fails_loses_nothing_and_the_next_good_one_cleans_up(
     stack: Stack, daemon: docker.DockerClient
@@ -226,8 +237,11 @@ def test_an_update_that_fails_loses_nothing_and_the_next_good_one_cleans_up(
     stack.write_script("third", "raise ValueError('no such weights')")
     with stack.load() as made:
         made.wait_for()
+        started = time.time()
         run = stack.up()
+        ended = time.time()
         assert run.failed
+        assert ended - first_exit(daemon, started) < 10
         assert f"the container of {STEADY} exited" in run.output
         assert "ValueError: no such weights" in run.output
         made.wait_for()
