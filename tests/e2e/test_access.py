@@ -23,6 +23,7 @@ from tests.e2e.exported import found_in
 from tests.e2e.project import Project, check_out
 from tests.e2e.waiting import eventually
 from tests.pki import make_certificate
+from tests.tls_versions import assert_tls_1_2_or_newer
 
 pytestmark = pytest.mark.e2e
 
@@ -147,6 +148,8 @@ def test_callers_need_a_key_and_the_certificates_name(
     assert service.state() == "Healthy"
     with pytest.raises(ServiceError, match="certificate verify failed"):
         replace(service, certificate_file="").run("{}")
+    host, _, port = service.address.partition(":")
+    assert_tls_1_2_or_newer(host, int(port))
     seen = daemon.containers.get(SERVICE)
     assert seen.exec_run(readiness.HEALTH_CHECK_BESIDE_TLS[1:]).exit_code == 0
     assert seen.exec_run(readiness.HEALTH_CHECK[1:]).exit_code != 0, "nothing but TLS is spoken on the service's port"

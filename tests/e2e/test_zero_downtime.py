@@ -23,6 +23,7 @@ from pulumi import automation
 from tests.e2e.changing import MODEL, Changing
 from tests.e2e.load import Load, load
 from tests.e2e.project import Project, Run, check_out
+from tests.tls_versions import assert_tls_1_2_or_newer
 
 pytestmark = pytest.mark.e2e
 
@@ -144,6 +145,8 @@ def test_requests_pass_as_they_are(stack: Stack) -> None:
         stack.uri(STEADY), data="{}", timeout=10, verify=f"{stack.checkout}/{CERTIFICATES}/certificate.pem"
     )
     assert guarded.status_code == 401
+    parts = urlsplit(stack.uri(STEADY))
+    assert_tls_1_2_or_newer(parts.hostname or "", parts.port or 0)
 
 
 @pytest.mark.usefixtures("same_gateways")
