@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
-from .fuzzing import RSS_TOLERANCE_KB, front_use
+from .fuzzing import RSS_TOLERANCE_KB, use
 from .process import Server, app_root, read_all, running, write_script
 from .wire import CHUNKED, HEAD, assert_serves, status
 
@@ -164,7 +164,7 @@ def test_a_stream_that_is_not_taken_frees_its_worker(tmp_path: Path) -> None:
 
 def test_a_thousand_clients_that_send_a_byte_now_and_then(plain: Server) -> None:
     """Heads and bodies; all the while the others are served, and the front holds little for each."""
-    before, _ = front_use(plain)
+    before, _ = use({plain.process.pid})
     held = [plain.connect() for _ in range(1000)]
     try:
         for turn in range(10):
@@ -173,7 +173,7 @@ def test_a_thousand_clients_that_send_a_byte_now_and_then(plain: Server) -> None
                 connection.sendall(data[turn * 7 : turn * 7 + 7])
             assert_serves(plain)
             assert plain.request("GET", "/").body == b"Healthy"
-        assert front_use(plain)[0] - before < RSS_TOLERANCE_KB
+        assert use({plain.process.pid})[0] - before < RSS_TOLERANCE_KB
     finally:
         for connection in held:
             connection.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .fuzzing import RSS_TOLERANCE_KB, front_use
+from .fuzzing import RSS_TOLERANCE_KB, use
 from .process import Server, app_root, read_all, running
 from .wire import END, HEAD, LAST, NOT_HTTP, answers, assert_serves, post, sleep
 
@@ -43,12 +43,12 @@ def send_all_it_takes(connection: socket.socket, data: bytes) -> int:
 def test_answers_that_nobody_reads_are_not_made(plain: Server) -> None:
     """They would be 90 MB. Once they are read, all are there."""
     whole = plain.request("GET", "/ui/swagger-ui-bundle.js").body
-    before, _ = front_use(plain)
+    before, _ = use({plain.process.pid})
     with reluctant(plain) as connection:
         connection.sendall((BUNDLE + b"\r\n") * 60 + GOODBYE)
         for _ in range(20):
             assert_serves(plain)
-        assert front_use(plain)[0] - before < RSS_TOLERANCE_KB
+        assert use({plain.process.pid})[0] - before < RSS_TOLERANCE_KB
         received = answers(read_all(connection))
     assert [len(answer.body) for answer in received] == [len(whole)] * 60 + [7]
     assert_serves(plain)
@@ -59,23 +59,23 @@ def test_files_that_nobody_reads_take_no_room_from_bodies(tmp_path: Path) -> Non
     environ = {"SCORING_MAX_BUFFERED_BYTES": "3000000"}
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ) as server, ExitStack() as stack:
         assert server.request("GET", "/ui/swagger-ui-bundle.js").status == 200
-        before, _ = front_use(server)
+        before, _ = use({server.process.pid})
         for _ in range(40):
             stack.enter_context(reluctant(server)).sendall((BUNDLE + b"\r\n") * 10)
         for _ in range(20):
             assert_serves(server)
-        assert front_use(server)[0] - before < RSS_TOLERANCE_KB
+        assert use({server.process.pid})[0] - before < RSS_TOLERANCE_KB
 
 
 def test_requests_that_nobody_waits_for_are_not_taken(plain: Server) -> None:
     """Neither as bytes nor as requests: some 5,000 of them are in what is read at once."""
-    before, _ = front_use(plain)
+    before, _ = use({plain.process.pid})
     data = b"GET /swagger.json HTTP/1.1\r\n\r\n" * 1_000_000
     held = [reluctant(plain) for _ in range(5)]
     try:
         sent = [send_all_it_takes(connection, data) for connection in held]
         assert max(sent) < len(data)
-        assert front_use(plain)[0] - before < RSS_TOLERANCE_KB
+        assert use({plain.process.pid})[0] - before < RSS_TOLERANCE_KB
         assert_serves(plain)
     finally:
         for connection in held:
@@ -94,12 +94,12 @@ def test_requests_that_nobody_waits_for_are_not_taken(plain: Server) -> None:
     ids=["endless URL", "endless header", "endless headers", "too large a body"],
 )
 def test_limits_hold_behind_a_request_in_flight(plain: Server, behind: bytes, expected: int) -> None:
-    before, _ = front_use(plain)
+    before, _ = use({plain.process.pid})
     with plain.connect() as connection:
         connection.sendall(post(sleep(2)))
         sent = send_all_it_takes(connection, behind)
         assert sent < len(behind), "all of it was taken while there was no use for it"
-        assert front_use(plain)[0] - before < RSS_TOLERANCE_KB
+        assert use({plain.process.pid})[0] - before < RSS_TOLERANCE_KB
 
         def go_on() -> None:
             with contextlib.suppress(OSError):
