@@ -21,8 +21,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
     It reads the marks before any other plugin may change the collection, so they are set on each test as it is found.
     """
-    group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(group))
+    if not item.get_closest_marker("xdist_group"):
+        group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
