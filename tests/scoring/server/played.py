@@ -119,6 +119,14 @@ class Launcher:
     async def template_status(self) -> int | None:
         return None
 
+    def was_refused(self, process: WorkerProcess) -> bool:
+        return False
+
+    def was_orphaned(self, process: WorkerProcess) -> bool:
+        return False
+
+    def note_ready(self, process: WorkerProcess) -> None: ...
+
     def close(self) -> None: ...
 
 
