@@ -16,6 +16,13 @@ DAEMON = "daemon"
 """The tests that run one after the other, as they look at all that the machine's daemon holds."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the size of a terminal that readline noted in the environment of pytest-xdist's workers: they have none."""
+    if hasattr(config, "workerinput"):
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Tell pytest-xdist which tests stay together: those of the daemon, and those of each module.
 
