@@ -17,7 +17,7 @@ DAEMON = "daemon"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget the size of a terminal that readline noted in the environment of pytest-xdist's workers: they have none."""
+    """Forget the terminal size that readline left in the environment of pytest-xdist's workers: they have none."""
     if hasattr(config, "workerinput"):
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)
