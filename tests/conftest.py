@@ -28,15 +28,18 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
     It reads the marks before any other plugin may change the collection, so they are set on each test as it is found.
     """
-    if not item.get_closest_marker("xdist_group"):
-        group = DAEMON if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
+    item.add_marker(pytest.mark.xdist_group(DAEMON if is_alone(item) else item.nodeid.partition("::")[0]))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let those of the daemon, which take longest, begin at once."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: item.get_closest_marker("e2e") is None)
+        items.sort(key=lambda item: not is_alone(item))
+
+
+def is_alone(item: pytest.Item) -> bool:
+    """Whether a test is one of those that run one after the other."""
+    return item.get_closest_marker("e2e") is not None and item.get_closest_marker("beside") is None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -281,6 +281,7 @@ def consumer(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
 
 
 @pytest.mark.e2e
+@pytest.mark.beside
 class TestRealEngine:
     """The plugin by the real engine, from its consumer's working directory."""
 

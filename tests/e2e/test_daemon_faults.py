@@ -24,7 +24,7 @@ from tests.e2e.own_daemon import OwnDaemon, copy_images, running
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.beside]
 
 SERVICE, GATED = "e2e-faults", "e2e-faults-gated"
 PATIENCE_SECONDS = 60

@@ -88,6 +88,7 @@ print(*sys.version_info[:2], sep=".")
 
 
 @pytest.mark.e2e
+@pytest.mark.beside
 def test_the_image_is_small_and_has_what_python_programs_need(running: Daemon) -> None:
     size = debian_image.make(Machine.from_environ(os.environ), running, NAME)
     assert size <= LARGEST

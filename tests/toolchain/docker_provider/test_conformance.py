@@ -39,7 +39,7 @@ def own_host(base_image: str) -> Iterator[str]:
 
 
 @pytest.mark.e2e
-@pytest.mark.xdist_group("replay")
+@pytest.mark.beside
 def test_behaves_as_recorded(own_host: str, pulumi_environment: dict[str, str]) -> None:
     environment = {**os.environ, **pulumi_environment, "CONFORMANCE_BASE": PLAIN_BASE, "DOCKER_HOST": own_host}
     done = subprocess.run([sys.executable, REPLAY], env=environment, capture_output=True, text=True, check=False)

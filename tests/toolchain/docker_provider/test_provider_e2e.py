@@ -13,7 +13,7 @@ from tests.toolchain.docker_provider.conftest import eventually
 from tests.toolchain.docker_provider.registry_server import PASSWORD, USER, serve
 from toolchain.docker_provider.endpoint import resolve
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.beside]
 SERVE = ["python3", "-m", "http.server", "8000"]
 
 
