@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from sklearn.linear_model import LogisticRegression
 
 from scoring.mnist.data import held_out
-from scoring.mnist.train import save
+from scoring.mnist.train import MODEL, save
 from scoring.stack import PROJECT
 
 SAMPLE = PROJECT / "scoring" / "mnist"
@@ -41,7 +42,9 @@ def place(tmp_path: Path, model: LogisticRegression, monkeypatch: pytest.MonkeyP
 
     def put(name: str) -> Path:
         folder = tmp_path / "azureml-models" / name / "0123456789ab"
-        save(model, folder / "sklearn_mnist_model.pkl")
+        folder.mkdir(parents=True)
+        save(model, tmp_path / "outputs" / MODEL.name)
+        shutil.copy(tmp_path / "outputs" / MODEL.name, folder)
         monkeypatch.setenv("AML_APP_ROOT", str(tmp_path))
         monkeypatch.setenv("AZUREML_MODEL_DIR", str(folder))
         monkeypatch.chdir(tmp_path)

@@ -94,9 +94,11 @@ def test_http_1_0(serving: Start) -> None:
     ).map(b"".join)
 )
 def test_any_bytes_leave_the_server_well(plain: Server, data: bytes) -> None:
-    first, *others = answers(plain.raw(post("7") + data, leave=True), heads=True)
+    found = answers(plain.raw(post("7") + data, leave=True), heads=True)
+    # Interim answers find out whether a client that has ended its side is still there, where the machine is slow.
+    first, *others = [answer for answer in found if answer.status != 100]
     assert (first.status, first.body) == (200, b"7")
     for answer in others:
         assert answer.status < 500
-        assert answer.status == 100 or answer.header("x-request-id")
+        assert answer.header("x-request-id")
     assert plain.request("GET", "/").body == b"Healthy"
