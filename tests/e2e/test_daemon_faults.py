@@ -20,7 +20,7 @@ from components import gateway_image
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.stack import Stack
 from scoring.webservice import Webservice
-from tests.e2e.own_daemon import OwnDaemon, copy_images, running
+from tests.e2e.own_daemon import OwnDaemon, copy_images, networks_open, running
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
 
@@ -34,7 +34,7 @@ DISK_MEGABYTES = 1024
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnDaemon]:
     """A daemon of one's own that has the base images, and is the one that everything here talks to."""
-    with running(DISK_MEGABYTES) as daemon:
+    with running(DISK_MEGABYTES) as daemon, networks_open():
         gateway = os.environ.get(gateway_image.BASE_IMAGE_VARIABLE, gateway_image.BASE_IMAGE)
         copy_images([os.environ.get(BASE_IMAGE_VARIABLE, BASE_IMAGE), gateway], daemon.host)
         monkeypatch.setenv("DOCKER_HOST", daemon.host)
