@@ -9,9 +9,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+ENDED = ("Z", "X")
+"""Linux's letters for a process that has ended and is still listed."""
+
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has such a process."""
+    """Whether this machine has such a process, and more of it than the entry that its parent has not read yet.
+
+    Where the first process of a machine is no init, as in many containers, such entries of orphans stay.
+    """
+    if _has_ended(pid):
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -19,6 +27,15 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether Linux lists a process as ended; False where there is no such list or process."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in ENDED
 
 
 def left_behind(

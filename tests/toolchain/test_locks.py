@@ -56,6 +56,14 @@ def test_processes() -> None:
     assert not locks.is_alive(ended.pid)
 
 
+def test_a_process_that_nobody_has_waited_for_is_gone() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert not locks.is_alive(ended.pid)
+    os.kill(ended.pid, 0)  # it is listed still
+    ended.wait()
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
