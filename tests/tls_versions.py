@@ -5,8 +5,9 @@ import ssl
 
 import pytest
 
-REFUSAL = "TLSV1_ALERT_PROTOCOL_VERSION"
-"""What OpenSSL calls the alert with which a server refuses all versions that it was offered."""
+REFUSALS = ("TLSV1_ALERT_PROTOCOL_VERSION", "UNEXPECTED_EOF_WHILE_READING")
+"""What OpenSSL says of a server that refuses all versions that it was offered: by an alert, or, as Python's event loops
+do, by an end without one. A client that refuses says neither."""
 
 
 def assert_tls_1_2_or_newer(host: str, port: int) -> None:
@@ -16,7 +17,7 @@ def assert_tls_1_2_or_newer(host: str, port: int) -> None:
         older = ssl.TLSVersion.TLSv1_1
         with pytest.raises(ssl.SSLError) as refused:
             spoken(host, port, older)
-    assert refused.value.reason == REFUSAL, "the server refuses, not the client"
+    assert refused.value.reason in REFUSALS, "the server refuses, not the client"
 
 
 def spoken(host: str, port: int, newest: ssl.TLSVersion) -> str | None:

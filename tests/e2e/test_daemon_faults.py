@@ -118,9 +118,10 @@ def run(data):
         for place in range(0, len(held[0]), 4096):
             held[0][place] = 1
     if "all" in data:
-        # What started this process, the container's main one, is then the one that the kernel ends.
-        with open(f"/proc/{os.getppid()}/oom_score_adj", "w") as score:
-            score.write("1000")
+        # What started this process, the container's main one, is then the one that the kernel ends, and not this one.
+        for process, adjustment in (("self", "0"), (os.getppid(), "1000")):
+            with open(f"/proc/{process}/oom_score_adj", "w") as score:
+                score.write(adjustment)
         while True:
             held.append(b"x" * 1024 * 1024)
     return len(held)

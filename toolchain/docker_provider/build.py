@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from toolchain.docker_provider import docker_package
 from toolchain.docker_provider.build_client import BuildClient, choose_client
 from toolchain.docker_provider.certificates import certificate_folder
 from toolchain.docker_provider.engine import WARNING
@@ -55,7 +56,7 @@ def prepare(path: str) -> None:
 
     def work() -> None:
         choose_client(path)
-        import docker  # noqa: F401
+        docker_package.load()
 
     threading.Thread(target=work, daemon=True).start()
 
@@ -171,7 +172,7 @@ def _stop_when_cancelled(
 
 
 def _build_by_api(operation: Operation, build: Build) -> None:
-    from docker.errors import DockerException
+    from toolchain.docker_provider.docker_package import DockerException
 
     api = operation.daemon.api
     try:

@@ -54,7 +54,7 @@ class Container(Resource):
 
     @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        from docker.errors import APIError, NotFound
+        from toolchain.docker_provider.docker_package import APIError, NotFound
 
         given = self.completed(inputs)
         api: Any = operation.daemon.api  # its stubs leave the creation untyped
@@ -82,7 +82,7 @@ class Container(Resource):
 
     def _prepare(self, operation: Operation, container_id: str, given: Properties) -> None:
         """Connect networks, upload files and start; what fails here leaves no container behind."""
-        from docker.errors import APIError, NotFound
+        from toolchain.docker_provider.docker_package import APIError, NotFound
 
         api, name = operation.daemon.api, given["name"]
         try:
@@ -166,7 +166,7 @@ class Container(Resource):
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        from docker.errors import NotFound
+        from toolchain.docker_provider.docker_package import NotFound
 
         try:
             seen = operation.daemon.api.inspect_container(resource_id)
@@ -188,7 +188,7 @@ class Container(Resource):
 
     @override
     def update(self, operation: Operation, resource_id: str, state: Properties, inputs: Properties) -> Properties:
-        from docker.errors import APIError
+        from toolchain.docker_provider.docker_package import APIError
 
         api, found = operation.daemon.api, self.diff(state, {}, inputs).changes
         given = self.completed(inputs)
@@ -217,7 +217,7 @@ class Container(Resource):
 
     @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
-        from docker.errors import APIError, NotFound
+        from toolchain.docker_provider.docker_package import APIError, NotFound
 
         api, grace = operation.daemon.api, state.get("destroyGraceSeconds") or 0
         try:
@@ -236,7 +236,7 @@ class Container(Resource):
 
 
 def _exists(api: Any, container_id: str) -> bool:
-    from docker.errors import NotFound
+    from toolchain.docker_provider.docker_package import NotFound
 
     try:
         api.inspect_container(container_id)

@@ -13,7 +13,7 @@ from toolchain.docker_provider.endpoint import resolve
 from toolchain.docker_provider.registry import Credentials
 
 if TYPE_CHECKING:
-    from docker import APIClient
+    from toolchain.docker_provider.docker_package import APIClient
 
 PING_SECONDS = 5
 
@@ -76,10 +76,8 @@ class Daemon:
         return client
 
     def _connect(self) -> APIClient:
-        from docker.errors import DockerException
-        from docker.tls import TLSConfig
-
         from components import over_ssh
+        from toolchain.docker_provider.docker_package import DockerException, TLSConfig
 
         files = self._certificates()
         tls: TLSConfig | bool = False

@@ -205,7 +205,7 @@ def _push(operation: Operation, name: str, login: tuple[str, Login] | None) -> s
     Raises:
         OperationError: the registry refused or cannot be reached.
     """
-    from docker.errors import APIError
+    from toolchain.docker_provider.docker_package import APIError
 
     repository, tag = split_tag(name)
     server = server_of(name)

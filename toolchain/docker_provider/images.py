@@ -12,7 +12,7 @@ from toolchain.docker_provider.values import Properties
 
 def find_image(operation: Operation, name: str) -> Properties | None:
     """The daemon's description of a local image by name, digest or id, or None."""
-    from docker.errors import APIError, ImageNotFound
+    from toolchain.docker_provider.docker_package import APIError, ImageNotFound
 
     api: Any = operation.daemon.api  # its stubs leave this call untyped
     try:
@@ -45,7 +45,7 @@ def pull(operation: Operation, name: str, platform: str | None = None) -> None:
     Raises:
         OperationError: the registry refused or cannot be reached.
     """
-    from docker.errors import DockerException
+    from toolchain.docker_provider.docker_package import DockerException
 
     if name.startswith("sha256:"):
         raise OperationError(

@@ -39,8 +39,7 @@ class Network(Resource):
 
     @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        from docker.errors import APIError
-        from docker.types import IPAMConfig, IPAMPool
+        from toolchain.docker_provider.docker_package import APIError, IPAMConfig, IPAMPool
 
         given, api = self.completed(inputs), operation.daemon.api
         pools = [
@@ -77,7 +76,7 @@ class Network(Resource):
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        from docker.errors import NotFound
+        from toolchain.docker_provider.docker_package import NotFound
 
         try:
             seen = operation.daemon.api.inspect_network(resource_id)
@@ -120,7 +119,7 @@ def remove_when_free(operation: Operation, what: str, remove: Callable[[], Any])
     Raises:
         OperationError: it is still in use after 20 s, or the daemon refuses.
     """
-    from docker.errors import APIError, NotFound
+    from toolchain.docker_provider.docker_package import APIError, NotFound
 
     deadline = time.monotonic() + RELEASE_SECONDS
     while True:

@@ -45,7 +45,7 @@ class RemoteImage(Resource):
 
     @override
     def delete(self, operation: Operation, resource_id: str, state: Properties) -> None:
-        from docker.errors import APIError, ImageNotFound
+        from toolchain.docker_provider.docker_package import APIError, ImageNotFound
 
         if state.get("keepLocally"):
             return

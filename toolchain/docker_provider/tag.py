@@ -24,7 +24,7 @@ class Tag(Resource):
 
     @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        from docker.errors import APIError
+        from toolchain.docker_provider.docker_package import APIError
 
         source, target = inputs["sourceImage"], inputs["targetImage"]
         found = find_image(operation, source)

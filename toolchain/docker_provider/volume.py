@@ -27,7 +27,7 @@ class Volume(Resource):
 
     @override
     def create(self, operation: Operation, inputs: Properties) -> tuple[str, Properties]:
-        from docker.errors import APIError
+        from toolchain.docker_provider.docker_package import APIError
 
         given, api = self.completed(inputs), operation.daemon.api
         try:
@@ -42,7 +42,7 @@ class Volume(Resource):
     def read(
         self, operation: Operation, resource_id: str, inputs: Properties, state: Properties
     ) -> tuple[str, Properties, Properties] | None:
-        from docker.errors import NotFound
+        from toolchain.docker_provider.docker_package import NotFound
 
         try:
             seen = operation.daemon.api.inspect_volume(resource_id)
