@@ -23,6 +23,7 @@ import pytest
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.digits import GAP, SIDE
 from tests import ssh
+from tests.e2e.holdings import networks_and_volumes
 from tests.e2e.own_daemon import copy_images, own_daemon
 from tests.e2e.project import UNTRACKED, check_out
 from toolchain import bootstrap, state
@@ -164,8 +165,7 @@ def held(client: docker.DockerClient) -> set[str]:
     """What the stack could leave behind."""
     return {
         *(f"container {one.name}" for one in client.containers.list(all=True) if one.name in NAMES),
-        *(f"network {one.name}" for one in client.networks.list()),
-        *(f"volume {one.name}" for one in client.volumes.list()),
+        *networks_and_volumes(client),
         *(f"image {tag}" for one in client.images.list() for tag in one.tags if tag.rpartition(":")[0] in IMAGES),
     }
 

@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.mnist import data
 from tests.e2e.conftest import NAMES, write_script
+from tests.e2e.holdings import networks_and_volumes
 from tests.e2e.project import Project, check_out, edited
 
 pytestmark = pytest.mark.e2e
@@ -58,8 +59,7 @@ def held(client: docker.DockerClient) -> set[str]:
     made = (image for image in nameless if {*SCORING, *MODELS} & {image.labels.get(label) for label in LABELS})
     return {
         *(f"container {one.name}" for one in client.containers.list(all=True) if one.name in NAMES),
-        *(f"network {one.name}" for one in client.networks.list()),
-        *(f"volume {one.name}" for one in client.volumes.list()),
+        *networks_and_volumes(client),
         *(f"image {tag}" for image in images for tag in image.tags if tag.rpartition(":")[0] in IMAGES),
         *(f"nameless image {image.id} {image.labels}" for image in made),
     }

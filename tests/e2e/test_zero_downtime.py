@@ -21,13 +21,14 @@ import requests
 from pulumi import automation
 
 from tests.e2e.changing import MODEL, Changing
+from tests.e2e.holdings import BESIDE
 from tests.e2e.load import Load, load
 from tests.e2e.project import Project, Run, check_out
 from tests.tls_versions import assert_tls_1_2_or_newer
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.beside]
 
-STEADY, SHARED = "e2e-steady", "e2e-shared"
+STEADY, SHARED = BESIDE
 SCRIPT = "scoring/mnist/score_steady.py"
 CERTIFICATES = "certificates"
 
