@@ -11,15 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import bounds, deployment
+from bench import bounds, deployment, say
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from tests.e2e.own_daemon import copy_images, own_daemon
 
 BOUNDS = bounds.at_most(cold_up_ratio=1.5, noop_ratio=2, edit_to_answer_s=10, image_mb=360, idle_cpu_percent=0.5)
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main(argv: list[str]) -> int:

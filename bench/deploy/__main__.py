@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import bounds
+from bench import bounds, say
 from bench.deploy import gateway, scale, updates
 from bench.server.load import find_wrk
 from components import gateway_image
@@ -21,10 +21,6 @@ from toolchain.machine import Machine
 from toolchain.step import Unavailable
 
 BOUNDS = [*bounds.at_most(lost_requests=0, exit_to_error_s=10), *bounds.at_least(gateway_throughput_share=0.9)]
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main(argv: list[str]) -> int:

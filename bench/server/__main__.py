@@ -16,7 +16,7 @@ from statistics import median
 
 import joblib
 
-from bench import bounds
+from bench import bounds, say
 from bench.server import figures, load
 from bench.server.measurements import Bench, spread
 from bench.server.servers import all_on, candidates, own
@@ -34,10 +34,6 @@ BOUNDS = [
     *bounds.at_least(batched_vs_reference=8, two_workers_scaling=1.8),
     *bounds.at_most(ready_ratio=1.3, idle_cpu_percent=0.5, rss_vs_reference=1, p99_vs_best_framework=1),
 ]
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def main(argv: list[str]) -> int:
