@@ -21,7 +21,7 @@ class Batched(NamedTuple):
     """A request of a batch: the text that run_batch() gets, or the reply where the request has no such text."""
 
     number: int
-    ids: tracing.Ids
+    ids: bytes  # packed, as `tracing` has them
     text: str
     reply: Reply | None
 
@@ -39,7 +39,7 @@ class Answers:
     def answer(self, number: int, meta: bytes, body: memoryview) -> Reply | None:
         """The reply to a request, or None where it has been sent already, as a stream. Raises nothing but LinkLost."""
         self._number = number
-        ids, meta = tracing.unpack(meta)
+        ids, meta = tracing.split(meta)
         tracing.enter(ids)
         try:
             if self._script.style is Style.RAW:
@@ -54,7 +54,7 @@ class Answers:
 
     def batched(self, number: int, meta: bytes, body: memoryview) -> Batched:
         """A request of a batch: its input, or the answer where it has none."""
-        ids, meta = tracing.unpack(meta)
+        ids, meta = tracing.split(meta)
         try:
             return Batched(number, ids, self._script.batch_input(meta, body), None)
         except InputError as failure:

@@ -56,6 +56,7 @@ class Exchange:
     """A request as parsed, and the means to answer it."""
 
     __slots__ = (
+        "_ids",
         "_sent",
         "_status",
         "alone",
@@ -105,13 +106,17 @@ class Exchange:
         self.finished = False
         self.started = time.perf_counter()
         self.request_id, self.id_lines, self.id_error = identify(head.fields)
+        self._ids: Ids | None = None
         self._sent = 0
         self._status = 0
 
     @property
     def ids(self) -> Ids:
         """What logs carry of this request's ids."""
-        return Ids(self.request_id, trace_id(self.fields))
+        ids = self._ids
+        if ids is None:
+            ids = self._ids = Ids(self.request_id, trace_id(self.fields))
+        return ids
 
     @property
     def sent(self) -> int:

@@ -98,8 +98,8 @@ class AccessLog:
         self._lines: list[str] = []
         self._second = 0
         self._prefix = ""
-        self._pid = os.getpid()
-        self._suffix = f" I [{self._pid}] {LOGGER} - "
+        self._suffix = f" I [{os.getpid()}] {LOGGER} - "
+        self._json = json_logs.AccessLines(LOGGER, os.getpid())
 
     def write(
         self,
@@ -107,7 +107,7 @@ class AccessLog:
         target: str,
         status: int,
         milliseconds: float,
-        size: int | str,
+        size: str,
         ids: Ids = NO_IDS,
         failure: str = "",
     ) -> None:
@@ -116,7 +116,8 @@ class AccessLog:
             return
         if not (target.isascii() and target.isprintable()):
             target = ascii(target)[1:-1]
-        message = f"{method} {target} {status} {milliseconds:.3f}ms {size}"
+        ms = f"{milliseconds:.3f}"
+        message = f"{method} {target} {status} {ms}ms {size}"
         if self._format == "own":
             tracing.enter(ids)
             self._logger.info("%s", message)
@@ -126,12 +127,7 @@ class AccessLog:
             self._loop.call_soon(self.flush)
         now = time.time()
         if self._format == "json":
-            fields = json_logs.head(now, "INFO", LOGGER, self._pid, message) | json_logs.ids(*ids)
-            fields |= {"method": method, "target": target, "status": status, "ms": round(milliseconds, 3)}
-            fields["bytes"] = int(size) if isinstance(size, int) or size.isdecimal() else None
-            if failure:
-                fields["failure"] = failure
-            self._lines.append(json.dumps(fields) + "\n")
+            self._lines.append(self._json.line(now, message, ids, method, target, status, ms, size, failure))
             return
         second = int(now)
         if second != self._second:

@@ -189,7 +189,8 @@ class Service:
         if self._needs_meta or method != "POST":
             exchange.encode_meta()
         if self._marks:
-            exchange.meta = exchange.ids.pack() + exchange.meta
+            packed = exchange.ids.pack()
+            exchange.meta = packed + exchange.meta if exchange.meta else packed
         if not self.pool.submit(exchange):
             exchange.error(503, BUSY, RETRY)
 

@@ -27,7 +27,7 @@ class Ids(NamedTuple):
 
 
 NO_IDS = Ids("", "")
-_current = NO_IDS
+_current: Ids | bytes = NO_IDS
 
 
 def trace_id(fields: Mapping[bytes, bytes]) -> str:
@@ -39,12 +39,20 @@ def trace_id(fields: Mapping[bytes, bytes]) -> str:
     return fields.get(b"traceid", b"")[:_LIMIT].decode("latin-1").replace("\0", "")
 
 
-def unpack(meta: bytes) -> tuple[Ids, bytes]:
-    """The ids at the head of a frame's meta, if there are any, and the rest."""
+def split(meta: bytes) -> tuple[bytes, bytes]:
+    """The ids at the head of a frame's meta, still packed and empty where there are none, and the rest."""
     if not meta.startswith(_MARK):
-        return NO_IDS, meta
-    _, request, trace, rest = meta.split(_MARK, 3)
-    return Ids(request.decode(), trace.decode()), rest
+        return b"", meta
+    end = meta.index(_MARK, meta.index(_MARK, 1) + 1) + 1
+    return meta[:end], meta[end:]
+
+
+def unpack(packed: bytes) -> Ids:
+    """The ids that were packed."""
+    if not packed:
+        return NO_IDS
+    _, request, trace, _ = packed.split(_MARK)
+    return Ids(request.decode(), trace.decode())
 
 
 class MarkedRecord(logging.LogRecord):
@@ -52,11 +60,14 @@ class MarkedRecord(logging.LogRecord):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.request_id, self.trace_id = _current
+        self.request_id, self.trace_id = _current if isinstance(_current, Ids) else unpack(_current)
 
 
-def enter(ids: Ids) -> None:
-    """Have the log records of this process carry `ids`, until others are entered."""
+def enter(ids: Ids | bytes) -> None:
+    """Have the log records of this process carry `ids`, until others are entered.
+
+    Packed ones stay so until there is a record: most requests have none.
+    """
     global _current
     _current = ids
 

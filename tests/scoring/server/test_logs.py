@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scoring_server.json_logs import JsonFormatter
+from scoring_server.json_logs import AccessLines, JsonFormatter
 from scoring_server.logs import AccessLog, tree
+from scoring_server.tracing import NO_IDS, Ids
 
 from .process import app_root, running
 
@@ -95,6 +96,36 @@ def test_json_lines(script: Path) -> None:
     other = line_with("GET /nope 404")
     assert (other["request_id"], other["trace_id"]) == ('q"uote', "azure")
     assert not any("too fine" in line["message"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("ids", "target", "size", "failure"),
+    [
+        (NO_IDS, "/score", "3", ""),
+        (Ids("one", ""), "/score", "0", "script_error"),
+        (Ids("", TRACE), "/", "N/A", "stream_broken"),
+        (Ids('q"uote\\', "\xe9\x1b"), '/a"b\\c', "17", "client_gone"),
+    ],
+)
+def test_an_access_line_is_one_json_object(ids: Ids, target: str, size: str, failure: str) -> None:
+    message = f"GET {target} 200 1.500ms {size}"
+    line = AccessLines("azmlinfsrv", 7).line(1.5, message, ids, "GET", target, 200, "1.500", size, failure)
+    assert line.endswith("\n")
+    assert line.count("\n") == 1
+    given = {"request_id": ids.request_id, "trace_id": ids.trace_id, "failure": failure}
+    assert json.loads(line) == {
+        "time": "1970-01-01T00:00:01.500Z",
+        "level": "INFO",
+        "logger": "azmlinfsrv",
+        "pid": 7,
+        "message": message,
+        "method": "GET",
+        "target": target,
+        "status": 200,
+        "ms": 1.5,
+        "bytes": int(size) if size.isdecimal() else None,
+        **{name: value for name, value in given.items() if value},
+    }
 
 
 def test_a_logging_file_overrides_and_may_use_the_ids(script: Path) -> None:
