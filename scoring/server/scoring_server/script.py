@@ -9,10 +9,11 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from types import ModuleType
 from typing import Any
 
-from . import inputs, legacy
+from . import inputs, legacy, onestep
 from .logs import LOGGER
 from .settings import Settings
 
@@ -137,6 +138,8 @@ def load(settings: Settings) -> Script:
     spec = importlib.util.spec_from_file_location("entry_module", path)
     if spec is None or spec.loader is None:
         raise ScriptError(f"The entry script {path} is no Python file. Its name must end in .py.")
+    if settings.fast_json and settings.fast_arrays and isinstance(spec.loader, SourceFileLoader):
+        spec.loader = onestep.Loader("entry_module", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["entry_module"] = module  # dataclasses and pickle look their module up there
     spec.loader.exec_module(module)
