@@ -24,14 +24,10 @@ class Outbox:
         """Keep a reply where the front finds it, should it not be sent soon; False where there is no room for it."""
         return self._progress.hold(data)
 
-    @property
-    def holds(self) -> bool:
-        return self._progress.holds
-
     def send(self, data: bytes = b"") -> None:
         """Send what is held, then `data`."""
         try:
-            if self.holds:
+            if self._progress.held_bytes:
                 self._link.sendall(b"".join((self._progress.holding, data)))
                 self._progress.flushed()
             elif data:

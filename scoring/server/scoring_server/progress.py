@@ -43,7 +43,7 @@ class Progress:
         self._space = memoryview(self._memory)[_HELD_AT:_BODIES_AT]
         self.bodies = memoryview(self._memory)[_BODIES_AT:]  # see `bodies.Bodies`
         self._begun = 0
-        self._held = 0
+        self.held_bytes = 0  # of replies, by the worker
 
     @classmethod
     def create(cls) -> Progress:
@@ -91,27 +91,22 @@ class Progress:
 
     def hold(self, data: bytes) -> bool:
         """Keep a reply for later; False where there is no room for it."""
-        end = self._held + len(data)
+        end = self.held_bytes + len(data)
         if end > len(self._space):
             return False
-        self._space[self._held : end] = data
-        self._held = self._cells[_HELD] = end
+        self._space[self.held_bytes : end] = data
+        self.held_bytes = self._cells[_HELD] = end
         return True
-
-    @property
-    def holds(self) -> bool:
-        """Whether there are replies that are held."""
-        return self._held > 0
 
     @property
     def holding(self) -> memoryview:
         """The replies that are held."""
-        return self._space[: self._held]
+        return self._space[: self.held_bytes]
 
     def flushed(self) -> None:
         """The replies that were held have been sent."""
         self._cells[_FLUSHES] += 1
-        self._held = self._cells[_HELD] = 0
+        self.held_bytes = self._cells[_HELD] = 0
 
     # the front's side
 

@@ -23,6 +23,7 @@ NAN_ERROR = (
     "Return other values, or set SCORING_NAN_AS_NULL=true to have them sent as null."
 )
 
+_NO_RESPONSES = frozenset([list, dict, str, int, float, bool, type(None)])  # most results; to look for others costs
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # The server's own: framing, and the ids that callers rely on.
 _OWN_HEADERS = frozenset(
@@ -144,7 +145,7 @@ def _encode_plain(value: Any, nan_as_null: bool) -> bytes:
 
 def as_response(value: Any) -> Response | None:
     """`value` if it is a response object: of werkzeug, and so also AMLResponse and Flask's."""
-    if "werkzeug" not in sys.modules:
+    if type(value) in _NO_RESPONSES or "werkzeug" not in sys.modules:
         return None
     from werkzeug.wrappers import Response
 

@@ -36,7 +36,8 @@ def trace_id(fields: Mapping[bytes, bytes]) -> str:
     match = _TRACEPARENT.fullmatch(given.strip()) if given else None
     if match is not None:
         return match[1].decode()
-    return fields.get(b"traceid", b"")[:_LIMIT].decode("latin-1").replace("\0", "")
+    other = fields.get(b"traceid")
+    return other[:_LIMIT].decode("latin-1").replace("\0", "") if other else ""
 
 
 def split(meta: bytes) -> tuple[bytes, bytes]:

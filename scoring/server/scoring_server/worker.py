@@ -115,6 +115,7 @@ class Worker:
 
     def _serve_singly(self, reader: RequestReader) -> None:
         progress, outbox, answer = self._progress, self._outbox, self._answers.answer
+        now = time.monotonic_ns
         while reader.wait():
             number = reader.number
             claimed = progress.claim(number)
@@ -125,10 +126,10 @@ class Worker:
                 self._skip(reader)
                 continue
             meta, body = frame
-            started = time.monotonic_ns()
+            started = now()
             reply = answer(number, meta, body)
-            now = time.monotonic_ns()
-            spent, size = now - started, len(meta) + len(body)
+            ended = now()
+            spent, size = ended - started, len(body)
             slowest, largest = self._slowest_ns * 0.95, self._largest * 0.95
             self._slowest_ns = spent if spent > slowest else slowest
             self._largest = size if size > largest else largest
@@ -136,7 +137,7 @@ class Worker:
                 progress.finish(number)
                 continue
             data = reply.encode(number)
-            held = self._may_hold(reader, now) and outbox.hold(data)
+            held = self._may_hold(reader, ended) and progress.hold(data)
             progress.finish(number)
             if not held:
                 outbox.send(data)
@@ -154,7 +155,7 @@ class Worker:
 
         Should the next one hang all the same, the front finds what is held and delivers it.
         """
-        if not self._outbox.holds:
+        if not self._progress.held_bytes:
             self._held_since = now
         if self._slowest_ns > _QUICK_NS or now - self._held_since > _HOLD_NS:
             return False
