@@ -3,7 +3,7 @@
 A table is a list of rows that are as long as each other, or one row. simdjson reads its numbers to where the array
 takes them from, without an object of Python for each. What it would read otherwise than `json` and numpy do is left to
 them: keys that come twice, containers that are no part of the table (and so nesting that Python refuses), a byte order
-mark, integers beyond 64 bits or among which some take the 64th.
+mark, integers that do not fit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ _MOST = 16 * 1024 * 1024  # simdjson counts no more than 2^24 - 1 elements
 _KEPT = 1024 * 1024  # a parser keeps the memory that its largest text took
 _SPARSE = 400  # characters between two that are looked for: to find them is faster than to count them
 _LONGEST_PAUSE = 63
-_SIGNED = 2.0**63
 
 
 class FastTable:
@@ -71,12 +70,11 @@ class FastTable:
         try:
             return self._array(table, shape, int)
         except TypeError:
-            array = self._array(table, shape, float)
-            # Without a number so large, that they are not all signed integers means that there is a float among them.
-            return array if max(array.max(), -array.min()) < _SIGNED else None
+            # It is no integer that did not fit, which is a ValueError: it is a float, or nothing for this.
+            return self._array(table, shape, float)
 
     def _array(self, table: Any, shape: tuple[int, ...], kind: type) -> Any:
-        """The table as an array of its own. Raises TypeError where an element is none of the kind."""
+        """The table as an array of its own. Raises TypeError at another kind of element, ValueError at one too large."""
         return self._view(shape, kind, table.as_buffer(of_type="d" if kind is float else "i")).copy()
 
 

@@ -40,23 +40,14 @@ class Keys:
         self.required = bool(path)
         self._path = path
         self._version = _version(path) if path else None
-        self._use(read_keys(path) if path else [])
+        self._keys = read_keys(path) if path else []
         self._checked = time.monotonic()
-
-    def _use(self, keys: list[bytes]) -> None:
-        self._keys = keys
-        self._usual = [b"Bearer " + key for key in keys]  # what nearly all callers send, to the byte
 
     def allow(self, authorization: bytes) -> bool:
         """Whether the value of an Authorization header holds a valid key. The time taken tells nothing of the keys."""
         if not self.required:
             return True
         self._refresh()
-        found = False
-        for usual in self._usual:
-            found |= hmac.compare_digest(authorization, usual)
-        if found:
-            return True
         scheme, _, given = authorization.partition(b" ")
         given = given.strip()
         matches = [hmac.compare_digest(given, key) for key in self._keys]
@@ -78,7 +69,7 @@ class Keys:
         else:
             if _version(self._path) != version:
                 return  # changed while it was read: next time
-            self._use(keys)
+            self._keys = keys
             logger.info("The keys were read again")
         self._version = version
 

@@ -22,6 +22,8 @@ from hypothesis import strategies as st
 from scoring_server import fastarray
 from scoring_server.fastarray import FastArray
 
+from .arrays import numpy_untouched, outcome
+
 FAST = FastArray(numpy)
 COLUMNS = 256
 
@@ -50,30 +52,10 @@ ODD: list[Any] = [
 FLOATS = st.floats() | st.sampled_from([0.0, -0.0, float("nan"), float("inf"), 5e-324, 1e308])
 
 
-def outcome(array: Any, value: Any) -> Any:
-    """What `array` makes of `value`: every property of the array and its bytes, or the error with its text."""
-    try:
-        made = array(value)
-    except Exception as error:
-        return type(error), str(error)
-    if made.dtype == object:
-        content: object = [id(item) for item in made.flat]
-    elif made.dtype.char in "gG":  # of which some bytes are only there to fill up, with whatever was there
-        content = [repr(item) for item in made.flat]
-    else:
-        content = made.tobytes()
-    flags = made.flags
-    layout = flags.c_contiguous, flags.f_contiguous, flags.owndata, flags.writeable, flags.aligned
-    return made.dtype, made.dtype.isnative, made.shape, made.strides, layout, type(made), content
-
-
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """numpy as it was."""
-    own, module = numpy.array, numpy.array.__module__
-    yield
-    own.__module__ = module
-    numpy.array = own
+    with numpy_untouched():
+        yield
 
 
 def floats(rows: int, columns: int = COLUMNS) -> list[list[float]]:
