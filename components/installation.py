@@ -23,7 +23,7 @@ from components.lock import Lock, find_uv, uv_platform
 from components.package_indexes import redact, uv_environment
 from components.problems import Problem
 
-RULES = 1
+RULES = 2
 """Raised when the same lock is to become another layer; layers made by other rules are then made anew."""
 
 _RUNS_PYTHON = re.compile(rb"#!(?!/usr/bin/env )([^\n]*python|/bin/sh\n'''exec')")
@@ -32,6 +32,7 @@ _KEPT_DAYS = 30
 _PROCESSES = 2
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _USELESS_SUFFIXES = frozenset({".pyi", ".pyc"})
+_SOURCE_SUFFIXES = frozenset({".pyx", ".c", ".cpp", ".h"})
 _UV_FILES = frozenset({"direct_url.json", "uv_cache.json"})
 
 
@@ -93,16 +94,22 @@ def find_python(version: str, environ: Mapping[str, str]) -> Path | None:
 def tidy(folder: Path) -> None:
     """Take out of installed packages what no script needs or what tells of this machine.
 
-    These are test suites, type stubs, bytecode, uv's own files, and scripts that start with the host's Python.
-    The packages' lists of files (RECORD) are cut accordingly.
+    These are test suites, type stubs, bytecode, uv's own files, scripts that start with the host's Python, and the
+    sources that Cython made an extension of. The packages' lists of files (RECORD) are cut accordingly.
     """
+    with_sources = {path.parent for path in folder.rglob("*.pyx")}
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_dir() and not path.is_symlink():
             if path.name == "__pycache__" or _is_test_suite(path):
                 shutil.rmtree(path)
             elif not any(path.iterdir()):
                 path.rmdir()
-        elif path.suffix in _USELESS_SUFFIXES or path.name in _UV_FILES or _is_entry_point(path, folder):
+        elif (
+            path.suffix in _USELESS_SUFFIXES
+            or path.name in _UV_FILES
+            or (path.suffix in _SOURCE_SUFFIXES and path.parent in with_sources)
+            or _is_entry_point(path, folder)
+        ):
             path.unlink()
     (folder / ".lock").unlink(missing_ok=True)
     for record in folder.glob("*.dist-info/RECORD"):

@@ -274,6 +274,7 @@ def test_layers_that_nobody_asked_for_in_a_while_go(tmp_path: Path, environ: Map
         (["p/m.pyi", "p/py.typed", "p/__pycache__/m.pyc"], ["p/py.typed"]),
         (["p-1.dist-info/direct_url.json", "p-1.dist-info/WHEEL", ".lock"], ["p-1.dist-info/WHEEL"]),
         (["p/a.c", "p/b.h", "p/lib.so"], ["p/a.c", "p/b.h", "p/lib.so"]),
+        (["p/a.pyx", "p/a.cpp", "p/a.h", "p/a.pxd", "p/include/a.h", "a.so"], ["a.so", "p/a.pxd", "p/include/a.h"]),
     ],
 )
 def test_tidy(tmp_path: Path, files: Sequence[str], kept: Sequence[str]) -> None:

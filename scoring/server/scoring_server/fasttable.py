@@ -74,7 +74,7 @@ class FastTable:
             return self._array(table, shape, float)
 
     def _array(self, table: Any, shape: tuple[int, ...], kind: type) -> Any:
-        """The table as an array of its own. Raises TypeError at another kind of element, ValueError at one too large."""
+        """The table as an array of its own. TypeError: an element of another kind; ValueError: one too large."""
         return self._view(shape, kind, table.as_buffer(of_type="d" if kind is float else "i")).copy()
 
 
