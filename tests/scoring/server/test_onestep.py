@@ -6,12 +6,13 @@ import ast
 import importlib.util
 import json
 import linecache
+import pickle
 import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy
@@ -58,6 +59,7 @@ def test_places_are_found(source: str) -> None:
     [
         script("return np.array(json.loads(raw))"),
         script("return np.array(json.loads(raw)[0])"),
+        script("return np.array(json.loads(raw)['da\\0ta'])"),
         script("return np.array(json.loads(raw)['data'], dtype=float)"),
         script("return np.array(json.loads(raw)['data'], float)"),
         script("return np.array(json.loads(raw, parse_float=str)['data'])"),
@@ -172,6 +174,15 @@ def test_no_reference_to_the_array_is_left(tmp_path: Path, read: list[str]) -> N
     body = TWO.replace("return data", "data.resize((2, 2))\n    return data.shape")
     assert loaded(tmp_path, script(body)).run(TABLE) == (2, 2)
     assert read == [TABLE]
+
+
+@pytest.mark.usefixtures("_in_place")
+def test_a_function_goes_to_other_processes_by_value(tmp_path: Path, read: list[str]) -> None:
+    module = loaded(tmp_path, script(ONE))
+    sent = pickle.loads(pickle.dumps(vars(module)["__one_step_0__"]))
+    elsewhere = FunctionType(module.run.__code__, {"np": numpy, "json": json, "__one_step_0__": sent})
+    assert elsewhere(TABLE).shape == (3, 100)
+    assert read == []
 
 
 class _Numpy:
