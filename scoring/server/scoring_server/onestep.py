@@ -4,16 +4,20 @@
 lists of floats, costs more than all else, and nothing else ever sees it. So on import each such place in the script's
 functions is put behind a question: whether `fasttable` can tell the array. Where it cannot, the script's own statements
 run, as they are and on their own lines.
+
+The script's module has a name more for each place, which is all that there is to see of it.
 """
 
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.machinery
 import json
 import sys
-from collections.abc import Callable, Iterator
-from types import ModuleType
+import warnings
+from collections.abc import Iterator
+from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import fastarray, fastjson
@@ -21,10 +25,11 @@ from . import fastarray, fastjson
 if TYPE_CHECKING:
     from .fasttable import FastTable
 
-_ASKED = "__one_step_{}__"  # a name of the module's: what is asked at a place
-_ANSWER = "__one_step__"  # a name of its functions': what was answered
+_ASKED = "__one_step_{}__"
 _BLOCKS = (ast.stmt, ast.ExceptHandler, ast.match_case)
 _NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_TYPE_PARAMETERS = tuple(getattr(ast, name) for name in ("TypeVar", "ParamSpec", "TypeVarTuple") if hasattr(ast, name))
+_NAMING = (*_NESTED, *_TYPE_PARAMETERS, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 
 
 class Names(NamedTuple):
@@ -38,10 +43,10 @@ class Names(NamedTuple):
 class Place:
     """What is asked at one place of a script, whose globals are `namespace`."""
 
-    def __init__(self, namespace: dict[str, Any], names: Names) -> None:
+    def __init__(self, namespace: dict[str, Any], names: Names, table: FastTable) -> None:
         self._namespace = namespace
         self._names = names
-        self._table: FastTable | None = None
+        self._table = table
 
     def __call__(self, text: Any) -> list[Any]:
         """The array, in a list that nobody else has; an empty list where the script's own way is to be gone.
@@ -57,57 +62,66 @@ class Place:
             or type(getattr(numpy, "array", None)) is not fastarray.FastArray
         ):
             return []
-        if self._table is None:
-            from .fasttable import FastTable
-
-            self._table = FastTable(numpy)
-        array = self._table.read(text, key)
+        array = self._table.read(numpy, text, key)
         return [] if array is None else [array]
 
-    def __reduce__(self) -> tuple[Callable[[], Callable[[Any], list[Any]]], tuple[()]]:
-        """As functions of the script go to other processes by value, with the globals that they use."""
-        return _ask_nothing, ()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As functions of the script go to other processes by value, and their globals with them: no array, there.
+
+        That is ``dict.fromkeys((), text)``, so that a process without this package can have it.
+        """
+        return functools.partial, (dict.fromkeys, ())
 
 
-def _ask_nothing() -> Callable[[Any], list[Any]]:
-    """What is asked where the faster ones are not in place."""
-    return _no_array
+def loader(name: str, path: str) -> Loader | None:
+    """What imports the script at `path` with its places changed; None where it is to be imported as ever.
 
-
-def _no_array(_text: Any) -> list[Any]:
-    return []
+    To be called before the script's folder is searched for modules: it may hold some of any name.
+    """
+    try:
+        with open(path, "rb") as file:
+            source = file.read()
+        if b".loads(" not in source or b".array(" not in source:
+            return None
+        from .fasttable import FastTable
+    except (OSError, ImportError):  # simdjson is not made for every Python
+        return None
+    return Loader(name, path, FastTable)
 
 
 class Loader(importlib.machinery.SourceFileLoader):
-    """Imports a script with its places changed, or as ever where it has none."""
+    """Imports a script with its places changed, or as ever where it has none. Its compiled file stays the plain one."""
 
-    def exec_module(self, module: ModuleType) -> None:
-        source = self.get_data(self.path)
-        tree = _parsed(source, self.path) if b".loads(" in source and b".array(" in source else None
-        found = change(tree) if tree is not None and _has_simdjson() else []
-        if tree is None or not found:
-            super().exec_module(module)
-            return
+    def __init__(self, name: str, path: str, table: type[FastTable]) -> None:
+        super().__init__(name, path)
+        self._new_table = table
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        try:
+            changed = _compile(self.get_data(self.path), self.path)
+        except Exception:
+            changed = None  # what is wrong with it, or only too deeply nested for this, shows in the plain import
+        module = sys.modules.get(fullname)
+        if changed is None or module is None:
+            return super().get_code(fullname)
+        code, found = changed
         namespace = vars(module)
         for number, names in enumerate(found):
-            namespace[_ASKED.format(number)] = Place(namespace, names)
-        exec(compile(tree, self.path, "exec", dont_inherit=True), namespace)  # noqa: S102 - what importing is
+            namespace[_ASKED.format(number)] = Place(namespace, names, self._new_table())
+        return code
 
 
-def _parsed(source: bytes, path: str) -> ast.Module | None:
-    try:
-        return ast.parse(source, path)
-    except Exception:
-        return None  # the import says why
-
-
-def _has_simdjson() -> bool:
-    """Whether simdjson is installed, which is not made for every Python."""
-    try:
-        import simdjson  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _compile(source: bytes, path: str) -> tuple[CodeType, list[Names]] | None:
+    """The code of a changed module and what its places are about; None where it has none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come with the plain import, or below
+        tree = ast.parse(source, path)
+        found = change(tree)
+        code = compile(tree, path, "exec", dont_inherit=True) if found else None
+    if code is None:
+        return None
+    compile(source, path, "exec", dont_inherit=True)
+    return code, found
 
 
 def change(tree: ast.Module) -> list[Names]:
@@ -116,7 +130,6 @@ def change(tree: ast.Module) -> list[Names]:
     for function in tree.body:
         if isinstance(function, ast.FunctionDef):
             _Changer(function, found).change(function)
-    ast.fix_missing_locations(tree)
     return found
 
 
@@ -151,8 +164,9 @@ class _Changer(ast.NodeTransformer):
             last = joined[-1] if joined else None
             question = self._pair(last, statement)
             if question is not None and isinstance(last, ast.Assign):
-                taken = ast.Assign(last.targets, _taken())
-                joined[-1] = ast.copy_location(ast.If(question, [taken], [last, statement]), last)
+                # No list is left that has the array: a second reference would show, as to ``ndarray.resize``.
+                loop = ast.For(last.targets[0], question, [ast.Break()], [last, statement])
+                joined[-1] = ast.fix_missing_locations(ast.copy_location(loop, last))
             else:
                 joined.append(statement)
         return joined
@@ -176,7 +190,14 @@ class _Changer(ast.NodeTransformer):
         question = self._question(given, node) if given is not None else None
         if question is None:
             return self.generic_visit(node)
-        return ast.copy_location(ast.IfExp(question, _taken(), node), node)
+        either = ast.BoolOp(ast.Or(), [question, ast.List([node], ast.Load())])
+        taken = ast.Call(ast.Attribute(either, "pop", ast.Load()), [], [])
+        return ast.fix_missing_locations(ast.copy_location(taken, node))
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
 
     def _leave(self, node: ast.AST) -> ast.AST:
         return node
@@ -191,15 +212,15 @@ class _Changer(ast.NodeTransformer):
         if not isinstance(loaded, ast.Subscript) or not isinstance(loaded.slice, ast.Constant):
             return None
         text, key = _only_argument(loaded.value, "loads"), loaded.slice.value
-        if not isinstance(text, ast.Name) or not isinstance(key, str) or "\0" in key:  # where simdjson's keys end
+        if not isinstance(text, ast.Name) or not isinstance(key, str):
             return None
         names = Names(_owner(loaded.value), _owner(array), key)
         if names.json in self._own or names.numpy in self._own:
             return None
-        asked = ast.Name(_ASKED.format(len(self._found)), ast.Load())
+        asked = ast.copy_location(ast.Name(_ASKED.format(len(self._found)), ast.Load()), loaded)
         self._found.append(names)
-        call = ast.Call(asked, [ast.Name(text.id, ast.Load())], [])
-        return ast.copy_location(ast.NamedExpr(ast.Name(_ANSWER, ast.Store()), call), loaded)
+        given = ast.copy_location(ast.Name(text.id, ast.Load()), text)
+        return ast.copy_location(ast.Call(asked, [given], []), loaded)
 
 
 def _own_names(function: ast.FunctionDef) -> Iterator[str]:
@@ -211,7 +232,7 @@ def _own_names(function: ast.FunctionDef) -> Iterator[str]:
             yield node.arg
         elif isinstance(node, ast.alias):
             yield (node.asname or node.name).partition(".")[0]
-        elif isinstance(node, (*_NESTED, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
+        elif isinstance(node, _NAMING) and node.name:
             yield node.name
         elif isinstance(node, ast.MatchMapping) and node.rest:
             yield node.rest
@@ -244,8 +265,3 @@ def _owner(call: ast.expr) -> str:
     assert isinstance(call.func, ast.Attribute)
     assert isinstance(call.func.value, ast.Name)
     return call.func.value.id
-
-
-def _taken() -> ast.expr:
-    """The array out of the answer: a reference that is left would show, as to ``ndarray.resize``."""
-    return ast.Call(ast.Attribute(ast.Name(_ANSWER, ast.Load()), "pop", ast.Load()), [], [])

@@ -130,6 +130,7 @@ def load(settings: Settings) -> Script:
     if not os.path.isfile(path):
         raise ScriptError(_missing(settings, path))
     root = os.path.realpath(settings.app_root)
+    faster = onestep.loader("entry_module", path) if settings.fast_json and settings.fast_arrays else None
     sys.path.insert(0, os.path.dirname(path))
     sys.path.append(root)
     if settings.source_directory:
@@ -138,8 +139,8 @@ def load(settings: Settings) -> Script:
     spec = importlib.util.spec_from_file_location("entry_module", path)
     if spec is None or spec.loader is None:
         raise ScriptError(f"The entry script {path} is no Python file. Its name must end in .py.")
-    if settings.fast_json and settings.fast_arrays and isinstance(spec.loader, SourceFileLoader):
-        spec.loader = onestep.Loader("entry_module", path)
+    if faster is not None and isinstance(spec.loader, SourceFileLoader):
+        spec.loader = faster
     module = importlib.util.module_from_spec(spec)
     sys.modules["entry_module"] = module  # dataclasses and pickle look their module up there
     spec.loader.exec_module(module)

@@ -29,7 +29,7 @@ def two_steps(text: Any) -> Any:
 
 
 def read(text: Any) -> Any:
-    return FastTable(numpy).read(text, "data")
+    return FastTable().read(numpy, text, "data")
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,10 @@ def test_most_tables_of_floats_are_read(rows: list[list[str]]) -> None:
         assert read(text) is not None
 
 
+def test_a_key_with_a_nul_is_not_cut() -> None:
+    assert FastTable().read(numpy, '{"data": [1.5]}', "data\0x") is None
+
+
 def test_short_and_endless_texts_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     text = '{"data": [1.5]}'
     for name, value in (("_LEAST", len(text) + 1), ("_MOST", len(text) - 1)):
@@ -168,34 +172,34 @@ def test_short_and_endless_texts_are_not_looked_at(monkeypatch: pytest.MonkeyPat
 def test_texts_without_tables_are_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fasttable, "_LONGEST_PAUSE", 7)
     good, bad = '{"data": [1.5]}', '{"data": ["a"]}'
-    table = FastTable(numpy)
+    table = FastTable()
     looked: list[int] = []
-    own = table._read
-    monkeypatch.setattr(table, "_read", lambda text, key: looked.append(number) or own(text, key))
+    own = fasttable._read
+    monkeypatch.setattr(fasttable, "_read", lambda *given: looked.append(number) or own(*given))
     for number, text in enumerate([bad] * 30 + [good] * 4):
-        assert (table.read(text, "data") is None) == (text == bad)
+        assert (table.read(numpy, text, "data") is None) == (text == bad)
         if number == 29:
             assert looked == [0, 2, 6, 14, 22]
     assert looked[5:] == [30, 31, 32, 33]
 
 
 def test_arrays_are_their_callers_own() -> None:
-    table = FastTable(numpy)
-    first = table.read('{"data": [1.5, 2.5]}', "data")
-    second = table.read('{"data": [3.5, 4.5]}', "data")
+    table = FastTable()
+    first = table.read(numpy, '{"data": [1.5, 2.5]}', "data")
+    second = table.read(numpy, '{"data": [3.5, 4.5]}', "data")
     first[0] = 9.5
     assert (first.tolist(), second.tolist()) == ([9.5, 2.5], [3.5, 4.5])
     first.resize(3, refcheck=True)
 
 
 def test_threads_get_their_own_arrays() -> None:
-    table = FastTable(numpy)
+    table = FastTable()
     wrong: list[Any] = []
 
     def read_often(value: float) -> None:
         text = json.dumps({"data": [[value] * 100] * 20})
         for _ in range(200):
-            found = table.read(text, "data")
+            found = table.read(numpy, text, "data")
             if found is not None and (found.shape != (20, 100) or not (found == value).all()):
                 wrong.append(found)
 

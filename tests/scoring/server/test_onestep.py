@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -59,7 +60,6 @@ def test_places_are_found(source: str) -> None:
     [
         script("return np.array(json.loads(raw))"),
         script("return np.array(json.loads(raw)[0])"),
-        script("return np.array(json.loads(raw)['da\\0ta'])"),
         script("return np.array(json.loads(raw)['data'], dtype=float)"),
         script("return np.array(json.loads(raw)['data'], float)"),
         script("return np.array(json.loads(raw, parse_float=str)['data'])"),
@@ -109,11 +109,16 @@ def _in_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def loaded(tmp_path: Path, source: str) -> ModuleType:
     path = tmp_path / "score.py"
     path.write_text(source)
-    spec = importlib.util.spec_from_file_location("one_step_script", path)
+    name = "one_step_script"
+    spec = importlib.util.spec_from_file_location(name, path, loader=onestep.loader(name, str(path)))
     assert spec is not None
-    spec.loader = onestep.Loader("one_step_script", str(path))
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules[name]
     return module
 
 
@@ -129,8 +134,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
     own = fasttable.FastTable.read
 
-    def note(self: fasttable.FastTable, text: Any, key: str) -> Any:
-        array = own(self, text, key)
+    def note(self: fasttable.FastTable, module: Any, text: Any, key: str) -> Any:
+        array = own(self, module, text, key)
         if array is not None:
             found.append(text)
         return array
@@ -169,9 +174,10 @@ def test_errors_are_on_the_scripts_own_lines(tmp_path: Path, body: str, line: in
     assert (frame.name, frame.lineno, frame.line) == ("run", line, body.splitlines()[0])
 
 
+@pytest.mark.parametrize("body", [TWO, ONE.replace("return", "data =") + "\n    return data"])
 @pytest.mark.usefixtures("_in_place")
-def test_no_reference_to_the_array_is_left(tmp_path: Path, read: list[str]) -> None:
-    body = TWO.replace("return data", "data.resize((2, 2))\n    return data.shape")
+def test_no_reference_to_the_array_is_left(tmp_path: Path, read: list[str], body: str) -> None:
+    body = body.replace("return data", "data.resize((2, 2))\n    return data.shape")
     assert loaded(tmp_path, script(body)).run(TABLE) == (2, 2)
     assert read == [TABLE]
 
@@ -179,10 +185,54 @@ def test_no_reference_to_the_array_is_left(tmp_path: Path, read: list[str]) -> N
 @pytest.mark.usefixtures("_in_place")
 def test_a_function_goes_to_other_processes_by_value(tmp_path: Path, read: list[str]) -> None:
     module = loaded(tmp_path, script(ONE))
-    sent = pickle.loads(pickle.dumps(vars(module)["__one_step_0__"]))
+    pickled = pickle.dumps(vars(module)["__one_step_0__"])
+    assert b"scoring_server" not in pickled
+    sent = pickle.loads(pickled)
     elsewhere = FunctionType(module.run.__code__, {"np": numpy, "json": json, "__one_step_0__": sent})
     assert elsewhere(TABLE).shape == (3, 100)
     assert read == []
+
+
+@pytest.mark.parametrize("body", [ONE.replace("return", "data ="), TWO.replace("return data", "")])
+@pytest.mark.usefixtures("_in_place")
+def test_a_function_has_no_names_more(tmp_path: Path, read: list[str], body: str) -> None:
+    run = loaded(tmp_path, script(f"{body}\n    return sorted(locals())")).run
+    assert (run(TABLE), len(read)) == (["data", "raw"], 1)
+
+
+@pytest.mark.usefixtures("_in_place")
+@pytest.mark.parametrize(
+    "more",
+    [
+        "def sum_up(x):\n    return " + " + ".join(["x"] * 600),
+        "def route(x):\n    if x == 0:\n        return 0\n"
+        + "".join(f"    elif x == {number}:\n        return {number}\n" for number in range(1, 600)),
+        "TOTAL = " + " + ".join(["1"] * 1200),
+    ],
+)
+def test_a_script_too_deep_for_this_is_imported_as_ever(tmp_path: Path, read: list[str], more: str) -> None:
+    module = loaded(tmp_path, f"{script(ONE)}\n{more}\n")
+    assert module.run(TABLE).shape == (3, 100)
+    assert read == []
+
+
+@pytest.mark.parametrize(("body", "changed"), [(ONE, True), ("return np.array(json.loads(raw))", False)])
+@pytest.mark.usefixtures("_in_place")
+def test_warnings_come_once(tmp_path: Path, body: str, changed: bool) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        module = loaded(tmp_path, script(f"'\\d'\n    assert (raw, 'always')\n    {body}"))
+    assert ("__one_step_0__" in vars(module)) == changed
+    messages = [str(warning.message).split(",")[0] for warning in caught]
+    assert len(messages) == len(set(messages)) == 2
+
+
+@pytest.mark.usefixtures("_in_place")
+def test_an_annotation_stays(tmp_path: Path) -> None:
+    module = loaded(
+        tmp_path, script(f"x: {ONE[7:]} = 1\n    return x", head=f"from __future__ import annotations\n{HEAD}")
+    )
+    assert module.run("") == 1
 
 
 class _Numpy:
@@ -238,7 +288,9 @@ def test_without_the_faster_ones_nothing_is_read(tmp_path: Path, read: list[str]
 
 @pytest.mark.usefixtures("_in_place")
 def test_without_simdjson_a_script_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "simdjson", None)
+    monkeypatch.setitem(sys.modules, "csimdjson", None)
+    monkeypatch.delitem(sys.modules, "scoring_server.fasttable")
+    monkeypatch.delattr("scoring_server.fasttable")
     module = loaded(tmp_path, script(ONE))
     assert not [name for name in vars(module) if "one_step" in name]
     assert module.run(TABLE).shape == (3, 100)
@@ -268,17 +320,19 @@ def init():
 
 def run(raw_data):
     data = np.array(json.loads(raw_data)["data"])
-    return [data.sum(), str(data.dtype), sorted(name for name in run.__code__.co_varnames if "one_step" in name)]
+    return [data.sum(), str(data.dtype), "__one_step_0__" in globals()]
 """
 
 
 @pytest.mark.parametrize(
     ("environ", "changed"),
-    [({}, ["__one_step__"]), ({"SCORING_FAST_JSON": "false"}, []), ({"SCORING_FAST_ARRAYS": "false"}, [])],
+    [({}, True), ({"SCORING_FAST_JSON": "false"}, False), ({"SCORING_FAST_ARRAYS": "false"}, False)],
 )
-def test_served(tmp_path: Path, environ: dict[str, str], changed: list[str]) -> None:
+def test_served(tmp_path: Path, environ: dict[str, str], changed: bool) -> None:
+    """Also where a module of the script's has simdjson's name."""
     root = app_root(tmp_path)
-    (root / "score.py").write_text(SERVED)
+    (root / "score.py").write_text(f"{SERVED}\nimport simdjson\nassert simdjson.OWN\n")
+    (root / "simdjson.py").write_text("OWN = True\n")
     with running(root, "score.py", environ) as server:
         answer = server.request("POST", "/score", json.dumps({"data": [[0.5] * 500] * 4}))
         assert answer.json() == [1000.0, "float64", changed]
