@@ -13,16 +13,12 @@ _PAUSE_S = 0.005
 
 
 class Outbox:
-    """Sends encoded replies, or holds them until the next is sent. Raises LinkLost where the front is gone."""
+    """Sends encoded replies, and before them those that are held. Raises LinkLost where the front is gone."""
 
     def __init__(self, link: socket.socket, progress: Progress) -> None:
         self._link = link
         self._progress = progress
         self._streamed = 0  # bytes of all streams
-
-    def hold(self, data: bytes) -> bool:
-        """Keep a reply where the front finds it, should it not be sent soon; False where there is no room for it."""
-        return self._progress.hold(data)
 
     def send(self, data: bytes = b"") -> None:
         """Send what is held, then `data`."""

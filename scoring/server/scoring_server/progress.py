@@ -90,7 +90,7 @@ class Progress:
         return self._cells[_ALLOWED]
 
     def hold(self, data: bytes) -> bool:
-        """Keep a reply for later; False where there is no room for it."""
+        """Keep a reply where the front finds it, should it not be sent soon; False where there is no room for it."""
         end = self.held_bytes + len(data)
         if end > len(self._space):
             return False

@@ -129,7 +129,7 @@ class Worker:
             started = now()
             reply = answer(number, meta, body)
             ended = now()
-            spent, size = ended - started, len(body)
+            spent, size = ended - started, len(meta) + len(body)
             slowest, largest = self._slowest_ns * 0.95, self._largest * 0.95
             self._slowest_ns = spent if spent > slowest else slowest
             self._largest = size if size > largest else largest
@@ -145,7 +145,7 @@ class Worker:
     def _skip(self, reader: RequestReader) -> None:
         """Leave a request that the front has taken back."""
         data = _SKIPPED.encode(reader.number)
-        if not self._outbox.hold(data):
+        if not self._progress.hold(data):
             self._outbox.send(data)
         elif reader.ahead()[0] == 0:
             self._outbox.send()
@@ -177,7 +177,7 @@ class Worker:
             for number, reply in self._answers.answer_batch(run_batch, batch):
                 if reply is not None:
                     data = reply.encode(number)
-                    if not self._outbox.hold(data):
+                    if not self._progress.hold(data):
                         self._outbox.send(data)
             self._progress.finish(reader.number)
             self._outbox.send()

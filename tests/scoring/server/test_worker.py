@@ -17,6 +17,7 @@ from scoring_server.frames import REQUEST, Kind, Reply, ReplyReader
 from scoring_server.progress import Progress
 from scoring_server.script import Script
 from scoring_server.settings import Settings
+from scoring_server.tracing import Ids
 from scoring_server.worker import Worker
 
 
@@ -30,12 +31,12 @@ class Front:
         self._replies: list[Reply] = []
         self._sent = 0
 
-    def send(self, *bodies: bytes) -> None:
+    def send(self, *bodies: bytes, meta: bytes = b"") -> None:
         """Send requests in one write, numbered from 1 on."""
         frames = []
         for body in bodies:
             self._sent += 1
-            frames.append(REQUEST.pack(0, self._sent, 0, len(body), INLINE) + body)
+            frames.append(REQUEST.pack(0, self._sent, len(meta), len(body), INLINE) + meta + body)
         self.link.sendall(b"".join(frames))
 
     def receive(self, count: int) -> list[tuple[int, int, bytes]]:
@@ -171,3 +172,11 @@ def test_a_default_time_out_of_sockets_is_not_the_links() -> None:
             assert front.receive(1) == [(Kind.RESULT, 1, b'"1"')]
     finally:
         socket.setdefaulttimeout(None)
+
+
+@pytest.mark.parametrize("meta", [b"", Ids("a" * 36, "").pack()])
+def test_replies_to_small_requests_wait_for_each_other_whatever_their_ids(meta: bytes) -> None:
+    with working(lambda text: text) as front:
+        front.send(*[b"1"] * 8, meta=meta)
+        assert [number for _, number, _ in front.receive_all()] == list(range(1, 9))
+        assert front.progress.held().flushes > 0
