@@ -65,16 +65,16 @@ class AccessLines:
         request_id, trace_id = ids
         return (
             f'{{"time": "{timestamp(seconds)}", {self._names}{quote(message)}, '
-            f"{_member('request_id', request_id)}{_member('trace_id', trace_id)}"
+            f"{_member('request_id', request_id, after=', ')}{_member('trace_id', trace_id, after=', ')}"
             f'"method": {quote(method)}, "target": {quote(target)}, "status": {status}, "ms": {milliseconds}, '
             f'"bytes": {size if size.isdecimal() else "null"}'
-            f"{', ' + quote('failure') + ': ' + quote(failure) if failure else ''}}}\n"
+            f"{_member('failure', failure, before=', ')}}}\n"
         )
 
 
-def _member(name: str, value: str) -> str:
-    """A member with what separates it from the next; nothing without a value."""
-    return f'"{name}": {quote(value)}, ' if value else ""
+def _member(name: str, value: str, before: str = "", after: str = "") -> str:
+    """A member, with what separates it from the others; nothing without a value."""
+    return f'{before}"{name}": {quote(value)}{after}' if value else ""
 
 
 def head(seconds: float, level: str, logger: str, pid: int | None, message: str) -> dict[str, Any]:

@@ -178,16 +178,16 @@ class _Changer(ast.NodeTransformer):
         name = _target(first)
         if name is None or name in self._shared or name != _target(second):
             return None
-        given = _only_argument(second.value, "array")
-        if not isinstance(given, ast.Name) or given.id != name:
+        array = _call_of(second.value, "array")
+        if array is None or not isinstance(array.given, ast.Name) or array.given.id != name:
             return None
-        return self._question(first.value, second.value)
+        return self._question(first.value, array.owner)
 
     # one expression
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        given = _only_argument(node, "array")
-        question = self._question(given, node) if given is not None else None
+        array = _call_of(node, "array")
+        question = self._question(array.given, array.owner) if array is not None else None
         if question is None:
             return self.generic_visit(node)
         either = ast.BoolOp(ast.Or(), [question, ast.List([node], ast.Load())])
@@ -207,14 +207,14 @@ class _Changer(ast.NodeTransformer):
 
     # both
 
-    def _question(self, loaded: ast.expr, array: ast.expr) -> ast.expr | None:
-        """What to ask where `loaded` is ``json.loads(text)[key]`` and `array` makes an array; None where it is not."""
+    def _question(self, loaded: ast.expr, numpy: str) -> ast.expr | None:
+        """What to ask where `loaded` is ``json.loads(text)[key]``, of which `numpy` makes an array; else None."""
         if not isinstance(loaded, ast.Subscript) or not isinstance(loaded.slice, ast.Constant):
             return None
-        text, key = _only_argument(loaded.value, "loads"), loaded.slice.value
-        if not isinstance(text, ast.Name) or not isinstance(key, str):
+        loads, key = _call_of(loaded.value, "loads"), loaded.slice.value
+        if loads is None or not isinstance(loads.given, ast.Name) or not isinstance(key, str):
             return None
-        names = Names(_owner(loaded.value), _owner(array), key)
+        text, names = loads.given, Names(loads.owner, numpy, key)
         if names.json in self._own or names.numpy in self._own:
             return None
         asked = ast.copy_location(ast.Name(_ASKED.format(len(self._found)), ast.Load()), loaded)
@@ -244,8 +244,15 @@ def _target(statement: ast.Assign) -> str | None:
     return target.id if len(statement.targets) == 1 and isinstance(target, ast.Name) else None
 
 
-def _only_argument(node: ast.expr, method: str) -> ast.expr | None:
-    """What is given to ``name.method(...)``; None for any other expression, and for more arguments."""
+class _Call(NamedTuple):
+    """A call of ``owner.method(given)``."""
+
+    owner: str
+    given: ast.expr
+
+
+def _call_of(node: ast.expr, method: str) -> _Call | None:
+    """What is called where a method of that name is, by a plain name and with one argument; None where it is not."""
     if (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -255,13 +262,5 @@ def _only_argument(node: ast.expr, method: str) -> ast.expr | None:
         and not isinstance(node.args[0], ast.Starred)
         and not node.keywords
     ):
-        return node.args[0]
+        return _Call(node.func.value.id, node.args[0])
     return None
-
-
-def _owner(call: ast.expr) -> str:
-    """The name before the dot of what `_only_argument` has found."""
-    assert isinstance(call, ast.Call)
-    assert isinstance(call.func, ast.Attribute)
-    assert isinstance(call.func.value, ast.Name)
-    return call.func.value.id

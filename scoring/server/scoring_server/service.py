@@ -189,8 +189,7 @@ class Service:
         if self._needs_meta or method != "POST":
             exchange.encode_meta()
         if self._marks:
-            packed = exchange.ids.pack()
-            exchange.meta = packed + exchange.meta if exchange.meta else packed
+            exchange.meta = exchange.ids.pack() + exchange.meta
         if not self.pool.submit(exchange):
             exchange.error(503, BUSY, RETRY)
 
