@@ -3,8 +3,8 @@
 #   gateway.sh         the container's process
 #   gateway.sh status  the state of the configuration (current, draining, pending or refused) and why, then HAProxy's
 #                      servers; draining: current, while a process with a former one ends its connections
-# While nothing happens it starts no process: files are read by the shell itself, a pipe that nobody writes to is the
-# clock.
+# While nothing happens it starts no process: files are read by the shell itself, a pipe that only a signal writes to
+# is the clock.
 set -u
 umask 077
 files=/etc/gateway state=/tmp/gateway
@@ -57,11 +57,13 @@ finish() { # no new connections; open requests are finished, for as long as Dock
     while (($(ask 'show sess' | grep -c '^0x') > 1)); do
         read -r -t 0.2 -u 3
     done
-    kill -TERM "$haproxy"
+    while kill -TERM "$haproxy" 2>/dev/null; do
+        read -r -t 0.2 -u 3
+    done
 }
 
 run() {
-    local taken haproxy answer
+    local taken haproxy answer ending=
     mkdir -p "$state"
     : >"$state/servers"
     read_files
@@ -73,11 +75,16 @@ run() {
     rm -f "$state/clock"
     mkfifo "$state/clock"
     exec 3<>"$state/clock"
+    # All else is done outside: of a read that a trap has interrupted, with reads of its own, bash forgets the time.
+    trap 'ending=1; echo >&3' TERM INT
     haproxy -W -db -f "$config" &
     haproxy=$!
-    trap finish TERM INT
     while kill -0 "$haproxy" 2>/dev/null; do
         read -r -t 1 -u 3
+        if [[ $ending ]]; then
+            finish
+            break
+        fi
         read_files
         [[ $seen == "$taken" ]] && continue
         taken=$seen

@@ -42,9 +42,12 @@ class OwnDaemon:
         wait_for(self.host, self.process, self.log)
 
     def stop(self) -> None:
-        """End it, and with it all that runs in it."""
+        """End it, and with it all that runs in it; raise `RuntimeError` with its log when that takes too long."""
         self.process.terminate()
-        self.process.wait(STOP_SECONDS)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(said("the daemon does not end", self.log)) from None
 
     def restart(self) -> None:
         """Stop it and start it again, as an upgrade of Docker does."""
@@ -167,7 +170,12 @@ def wait_for(host: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 break
             except subprocess.TimeoutExpired:
                 continue
-    raise RuntimeError("\n".join(["the daemon does not answer:", *log.read_text().splitlines()[-10:]]))
+    raise RuntimeError(said("the daemon does not answer", log))
+
+
+def said(what: str, log: Path) -> str:
+    """Return `what` and the last lines of a daemon's log."""
+    return "\n".join([f"{what}:", *log.read_text().splitlines()[-10:]])
 
 
 def copy_images(references: list[str], host: str) -> None:

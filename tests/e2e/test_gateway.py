@@ -6,6 +6,7 @@ The tests share one stack with one service and run in the order in which they st
 import http.client
 import json
 import re
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.e2e
 
 SERVICE = "e2e-front"
 GATED = [SERVICE, f"{SERVICE}-gateway-delivery", f"{SERVICE}-replica-1", f"{SERVICE}-replica-2"]
+KILLED = 128 + signal.SIGKILL
+"""The exit status of a container that did not end in time."""
 SCRIPT = """\
 import json, os, socket, time
 from azureml.contrib.services.aml_request import AMLRequest, rawhttp
@@ -147,6 +150,20 @@ def test_a_streamed_answer_passes_as_it_is_made(front: Fronted) -> None:
     assert answer.read() == b"1\n2\n"
     assert time.monotonic() - started > first + 1
     connection.close()
+
+
+def test_a_gateway_that_is_stopped_answers_what_is_open_and_ends(front: Fronted, daemon: docker.DockerClient) -> None:
+    gateway = daemon.containers.get(SERVICE)
+    with ThreadPoolExecutor(1) as pool, requests.post(f"{front.uri}?stream=1", stream=True, timeout=30) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == b"0"
+        stopped = pool.submit(gateway.stop, timeout=20)
+        assert list(lines) == [b"1", b"2"]
+        stopped.result()
+    gateway.reload()
+    assert gateway.attrs["State"]["ExitCode"] != KILLED
+    front.up()
+    assert front.ask()["word"] == "first"
 
 
 def test_a_request_that_takes_long_survives_an_update(front: Fronted, daemon: docker.DockerClient) -> None:
