@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from . import __version__, signals, verification
+from .forked import Forked
 from .processes import Launcher, WorkerProcess
 from .settings import Settings, SettingsError
 from .verification import ModelChangedError
@@ -85,7 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     launcher = Launcher(settings, environ)
     signals.note_early()
     # The workers load the script while this process loads the rest of itself, and reads the models.
-    processes = [launcher.start() for _ in range(settings.worker_count)]
+    processes = launcher.start_first(settings.worker_count)
+    if isinstance(processes, Forked):
+        return processes.run()
     verified = verification.begin(settings)
     from . import listening, server
     from .keys import Keys

@@ -136,6 +136,7 @@ class Link(asyncio.Protocol):
             self.since = self._pool.loop.time()
             self.stuck = False
         self._set_window()
+        self._pool.front.adapt(self._average_ns)
         skipped, self._skipped = self._skipped, []
         self._pool.again(skipped)
 

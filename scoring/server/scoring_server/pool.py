@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from . import results
+from . import results, scheduling
 from .exchange import RETRY
 from .flow import FlowLimits
 from .frames import Flag, Kind, Reply
@@ -57,6 +57,7 @@ class Pool:
         self._expiry: asyncio.TimerHandle | None = None
         self._launcher = launcher
         self._processes = processes
+        self.front = scheduling.Front(settings.worker_count)
         self._scheduled = False
         self._stopping = False
         self._end_s = 1.0  # for a worker to end by itself once its link is closed

@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from . import threads
+from . import forked, threads
+from .forked import Forked
 from .forking import CANNOT_FORK
 from .progress import Progress
 from .settings import Settings
@@ -30,6 +31,11 @@ class WorkerProcess:
         self.pid = pid
         self.template = template  # the process that is to fork it, or has
         self._is_child = is_child
+
+    def close(self) -> None:
+        """Let go of what this process shares with the worker."""
+        self.link.close()
+        self.progress.close()
 
     def open_life(self) -> int | None:
         """A file descriptor that becomes readable when the worker ends, or the template that is to fork it.
@@ -84,6 +90,26 @@ class Launcher:
         self._proven: int | None = None  # the newest template that a worker became ready of
         verifies = settings.verify_models and settings.model_digests
         self._gate = os.pipe() if verifies else None  # workers read it before init(), until its other end is closed
+        self._begin = _spawn
+
+    def start_first(self, count: int) -> list[WorkerProcess] | Forked:
+        """Start workers, or their template, as copies of this process; what it is to run where this is the copy.
+
+        This process must have nothing that they must not have: no threads, connections or keys.
+        """
+        started: list[WorkerProcess] = []
+        self._begin = forked.fork
+        try:
+            for _ in range(count):
+                started.append(self.start())
+        except Forked as copy:
+            for process in started:
+                process.close()
+            self.let_init()
+            return copy.with_traceback(None)
+        finally:
+            self._begin = _spawn
+        return started
 
     def start(self) -> WorkerProcess:
         """A new worker. It sends READY through its link when init() is through.
@@ -99,10 +125,10 @@ class Launcher:
                 if self._forks:
                     template = self._fork(theirs, progress)
                     return WorkerProcess(mine, progress, None, is_child=False, template=template)
-                pid = self._spawn("worker", theirs.fileno(), progress.fd, *self._waiting)
+                pid = self._begin("worker", [theirs.fileno(), progress.fd, *self._waiting], self._environ)
                 return WorkerProcess(mine, progress, pid, is_child=True)
-        except OSError:
-            # It is tried again and again: what each start opens must not pile up.
+        except (OSError, Forked):
+            # It is tried again and again: what each start opens must not pile up. A copy is to have none of it.
             mine.close()
             progress.close()
             raise
@@ -175,23 +201,27 @@ class Launcher:
             mine, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
             try:
                 with theirs:
-                    self._template = self._spawn("template", theirs.fileno(), *self._waiting), mine
-            except OSError:
+                    fds = [theirs.fileno(), *self._waiting]
+                    self._template = self._begin("template", fds, self._environ), mine
+            except (OSError, Forked):
                 mine.close()
                 raise
         # Waits in the socket until the template has run init().
         socket.send_fds(self._template[1], [b"fork"], [link.fileno(), progress.fd])
         return self._template[0]
 
-    def _spawn(self, module: str, *fds: int) -> int:
+
+def _spawn(module: str, fds: Sequence[int], environ: Mapping[str, str]) -> int:
+    """Start one of this package's modules with file descriptors as its arguments; gives its process id."""
+    for fd in fds:
+        os.set_inheritable(fd, True)
+    flags = ["-u", *(f"-W{option}" for option in sys.warnoptions), *["-O"] * sys.flags.optimize]  # as a copy has them
+    command = [sys.executable, *flags, "-m", f"{__package__}.{module}", *map(str, fds)]
+    try:
+        return os.posix_spawn(sys.executable, command, environ, setsid=True)
+    finally:
         for fd in fds:
-            os.set_inheritable(fd, True)
-        command = [sys.executable, "-u", "-m", f"{__package__}.{module}", *map(str, fds)]
-        try:
-            return os.posix_spawn(sys.executable, command, self._environ, setsid=True)
-        finally:
-            for fd in fds:
-                os.set_inheritable(fd, False)
+            os.set_inheritable(fd, False)
 
 
 def _kill(pid: int, number: signal.Signals) -> None:

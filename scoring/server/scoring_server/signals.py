@@ -19,6 +19,13 @@ def note_early() -> None:
         signal.signal(number, lambda number, _frame: _early.append(number))
 
 
+def forget() -> None:
+    """Undo note_early() in a process that is another's copy, and does not stop as that does."""
+    _early.clear()
+    for number in STOP:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     """An event that is set by each signal to stop, those before this call included."""
     import asyncio  # late, so that the first worker starts before it is loaded

@@ -23,6 +23,9 @@ from typing import Any
 SCRIPTS = Path(__file__).parent / "scripts"
 SERVER = Path(__file__).parents[3] / "scoring" / "server"
 START_S = 60.0
+PLAIN = ("-m", "scoring_server")
+STRICT = ("-W", "error", *PLAIN)
+"""Warnings are errors, also in scripts."""
 
 
 @dataclass
@@ -174,9 +177,13 @@ def write_script(root: Path, text: str) -> Path:
 
 
 def launch(
-    root: Path, script: str, environ: Mapping[str, str] | None = None, arguments: tuple[str, ...] = ()
+    root: Path,
+    script: str,
+    environ: Mapping[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+    program: Sequence[str] = STRICT,
 ) -> Server:
-    """Start the server, without waiting for it."""
+    """Start the server, without waiting for it. `program` is what Python is to run."""
     port = free_port()
     base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     variables = {
@@ -190,7 +197,7 @@ def launch(
     if environ and "PYTHONPATH" in environ:
         variables["PYTHONPATH"] = f"{SERVER}:{environ['PYTHONPATH']}"
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "scoring_server", "--port", str(port), *arguments],
+        [sys.executable, *program, "--port", str(port), *arguments],
         env=variables,
         cwd=root,
         stdout=subprocess.PIPE,
@@ -202,10 +209,15 @@ def launch(
 
 @contextlib.contextmanager
 def running(
-    root: Path, script: str, environ: Mapping[str, str] | None = None, arguments: tuple[str, ...] = (), workers: int = 1
+    root: Path,
+    script: str,
+    environ: Mapping[str, str] | None = None,
+    arguments: tuple[str, ...] = (),
+    workers: int = 1,
+    program: Sequence[str] = STRICT,
 ) -> Iterator[Server]:
     """The server while it is ready to answer."""
-    server = launch(root, script, environ, arguments)
+    server = launch(root, script, environ, arguments, program)
     try:
         assert server.log.wait_for("ready for serving traffic", workers), f"It ended:\n{server.log.text}"
         yield server

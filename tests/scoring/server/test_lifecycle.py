@@ -25,6 +25,7 @@ def test_healthy_only_after_init(tmp_path: Path) -> None:
     server = launch(write_script(tmp_path / "app", GATED), "score.py", {"GATE": str(gate)})
     try:
         assert server.log.wait_for("Invoking user's init function")
+        assert server.log.wait_for("Listening on")
         for method, target in (("GET", "/"), ("POST", "/score"), ("GET", "/swagger.json")):
             answer = server.request(method, target, "1" if method == "POST" else None)
             assert answer.status == 503

@@ -12,7 +12,7 @@ from scoring_server.json_logs import AccessLines, JsonFormatter
 from scoring_server.logs import AccessLog, tree
 from scoring_server.tracing import NO_IDS, Ids
 
-from .process import app_root, running
+from .process import PLAIN, app_root, running
 
 SCRIPT = """
 import logging
@@ -64,7 +64,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_json_lines(script: Path) -> None:
-    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}) as server:
+    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}, program=PLAIN) as server:
         ids = {"x-request-id": "one", "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
         assert server.request("POST", "/score", "raise", ids).status == 500
         assert server.request("GET", "/nope", None, {"x-request-id": 'q"uote', "TraceId": "azure"}).status == 404
@@ -137,7 +137,7 @@ def test_a_logging_file_overrides_and_may_use_the_ids(script: Path) -> None:
         "root": {"level": "INFO", "handlers": ["all"]},
     }
     (script / "logging.json").write_text(json.dumps(config))
-    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}) as server:
+    with running(script, "score.py", {"SCORING_LOG_FORMAT": "json"}, program=PLAIN) as server:
         assert server.request("POST", "/score", "x", {"x-request-id": "one"}).status == 200
         assert server.log.wait_for("azmlinfsrv <one> POST /score 200")
         assert server.log.wait_for("mine <one> got x")
@@ -145,7 +145,7 @@ def test_a_logging_file_overrides_and_may_use_the_ids(script: Path) -> None:
 
 
 def test_text_stays_the_default(script: Path) -> None:
-    with running(script, "score.py", {"PYTHONWARNINGS": "ignore"}) as server:
+    with running(script, "score.py", {"PYTHONWARNINGS": "ignore"}, program=PLAIN) as server:
         assert server.request("POST", "/score", "x").status == 200
         assert server.log.wait_for("POST /score 200")
     assert not any(line.startswith("{") for line in server.log.lines)

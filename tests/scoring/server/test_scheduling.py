@@ -21,6 +21,39 @@ def test_front_and_workers_do_not_interrupt_each_other(tmp_path: Path, workers: 
         assert os.sched_getscheduler(server.process.pid) == os.SCHED_BATCH
 
 
+def test_the_front_goes_first_while_several_workers_are_slow(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import json, time\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    time.sleep(json.loads(data))\n"
+    )
+    with running(tmp_path, "slow.py", {"WORKER_COUNT": "2"}) as server:
+        for seconds, policy in ((0.02, os.SCHED_OTHER), (0, os.SCHED_BATCH)):
+            asked = 0
+            while os.sched_getscheduler(server.process.pid) != policy and asked < 100:
+                assert server.score(seconds).status == 200
+                asked += 1
+            assert os.sched_getscheduler(server.process.pid) == policy
+
+
+@pytest.mark.parametrize(
+    ("workers", "run_ms", "policies"),
+    [
+        (1, [5, 50, 0.1], []),
+        (2, [0.1, 1.9, 0.1], []),
+        (2, [2.1, 50, 1.5], [os.SCHED_OTHER]),
+        (8, [2.1, 0.9, 1.5, 2.1], [os.SCHED_OTHER, os.SCHED_BATCH, os.SCHED_OTHER]),
+    ],
+)
+def test_it_takes_a_slow_run_to_go_first_and_a_quick_one_to_give_way(
+    monkeypatch: pytest.MonkeyPatch, workers: int, run_ms: list[float], policies: list[int]
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(os, "sched_setscheduler", lambda _pid, policy, _param: seen.append(policy))
+    front = scheduling.Front(workers)
+    for each in run_ms:
+        front.adapt(each * 1e6)
+    assert seen == policies
+
+
 def test_where_it_is_not_allowed_all_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError
