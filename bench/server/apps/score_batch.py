@@ -17,7 +17,6 @@ def run(raw_data):
 
 
 def run_batch(inputs):
-    rows = [json.loads(raw_data)["data"] for raw_data in inputs]
-    y_hat = model.predict(np.array([row for data in rows for row in data])).tolist()
-    answers = iter(y_hat)
-    return [[next(answers) for _ in data] for data in rows]
+    tables = [np.array(json.loads(raw_data)["data"]) for raw_data in inputs]
+    y_hat = iter(model.predict(np.concatenate(tables)).tolist())
+    return [[next(y_hat) for _ in range(len(table))] for table in tables]

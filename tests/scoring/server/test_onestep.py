@@ -26,6 +26,7 @@ from .process import app_root, running
 TABLE = json.dumps({"data": [[row + column / 7 for column in range(100)] for row in range(3)]})
 ONE = "return np.array(json.loads(raw)['data'])"
 TWO = "data = json.loads(raw)['data']\n    data = np.array(data)\n    return data"
+EACH = "return [np.array(json.loads(each)['data']) for each in [raw]][0]"
 HEAD = "import json\nimport numpy as np\n"
 
 
@@ -46,6 +47,9 @@ def script(body: str, *, head: str = HEAD, parameters: str = "raw") -> str:
         script(f"with open('/dev/null'):\n        {ONE}"),
         script("return f\"{np.array(json.loads(raw)['data']).sum()}\""),
         script("raw = json.loads(raw)['data']\n    raw = np.array(raw)\n    return raw"),
+        script("return [np.array(json.loads(raw)['data']) for raw in raw]"),
+        script("return list(np.array(json.loads(each)['data']) for each in raw if each)"),
+        script("return {each: np.array(json.loads(each)['data']) for each in raw}"),
         script(ONE.replace("json", "j"), head="import json as j\nimport numpy as np\n"),
         script(ONE.replace("np", "numpy"), head="import json, numpy\n"),
         f"{HEAD}def read(raw):\n    {ONE}\n\ndef run(raw):\n    return read(raw)\n",
@@ -67,7 +71,6 @@ def test_places_are_found(source: str) -> None:
         script("return np.array(json.loads(raw.read())['data'])"),
         script("return np.array(json.loads(raw)['data']['more'])"),
         script("return np.asarray(json.loads(raw)['data'])"),
-        script("return [np.array(json.loads(raw)['data']) for raw in raw]"),
         script("return (lambda raw: np.array(json.loads(raw)['data']))(raw)"),
         script(f"def inner(raw):\n        {ONE}\n    return inner(raw)"),
         script(f"class Inner:\n        data = {ONE[7:]}\n    return Inner.data"),
@@ -75,6 +78,8 @@ def test_places_are_found(source: str) -> None:
         script(f"import numpy as np\n    {ONE}"),
         script(f"from mine import json\n    {ONE}"),
         script(f"np = None\n    {ONE}"),
+        script("return [np.array(json.loads(raw)['data']) for np in raw]"),
+        script("return [np.array(json.loads(each)['data']) for each in raw if (json := each)]"),
         script(ONE, parameters="raw, np=None"),
         script(f"global np\n    np = None\n    {ONE}"),
         # two statements that are not about one name that ends there
@@ -144,7 +149,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("body", [ONE, TWO])
+@pytest.mark.parametrize("body", [ONE, TWO, EACH])
 @pytest.mark.usefixtures("_in_place")
 def test_a_table_takes_one_step(tmp_path: Path, read: list[str], body: str) -> None:
     module = loaded(tmp_path, script(body))
@@ -152,7 +157,7 @@ def test_a_table_takes_one_step(tmp_path: Path, read: list[str], body: str) -> N
     assert read == [TABLE]
 
 
-@pytest.mark.parametrize("body", [ONE, TWO])
+@pytest.mark.parametrize("body", [ONE, TWO, EACH])
 @pytest.mark.parametrize(
     "text", ['{"data": [1.5]}', '{"data": "a"}', "{}", "[", TABLE[:-1], TABLE.replace("data", "other"), "[1]", None, 7]
 )
