@@ -21,7 +21,7 @@ class Batched(NamedTuple):
     """A request of a batch: the text that run_batch() gets, or the reply where the request has no such text."""
 
     number: int
-    ids: bytes  # packed, as `tracing` has them
+    ids: tracing.Ids | tracing.Packed
     text: str
     reply: Reply | None
 

@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from .tracing import Ids
+from .tracing import NO_IDS, Ids
 
 # What every record has; anything else was given by the caller as `extra`.
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "trace_id", "taskName"}
@@ -43,31 +43,38 @@ quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 """A text as JSON writes it."""
 
 
+class Answered(NamedTuple):
+    """What an access line tells of a request. `seconds` count from 1970; `size` is the body's, in bytes, or "N/A"."""
+
+    seconds: float
+    method: str
+    target: str
+    status: int
+    milliseconds: float
+    size: str
+    ids: Ids = NO_IDS
+    failure: str = ""
+
+
+def printable(target: str) -> str:
+    """A target as lines have it: what is not printable ASCII is escaped, as clients may send anything."""
+    return target if target.isascii() and target.isprintable() else ascii(target)[1:-1]
+
+
 class AccessLines:
     """The lines of answered requests, made piece by piece: an object of each would cost three times as much."""
 
     def __init__(self, logger: str, pid: int) -> None:
         self._names = f'"level": "INFO", "logger": {quote(logger)}, "pid": {pid}, "message": '
 
-    def line(
-        self,
-        seconds: float,
-        message: str,
-        ids: Ids,
-        method: str,
-        target: str,
-        status: int,
-        milliseconds: str,
-        size: str,
-        failure: str,
-    ) -> str:
-        """One line. `seconds` count from 1970; a `size` that is no number becomes null."""
-        request_id, trace_id = ids
+    def line(self, answered: Answered, message: str) -> str:
+        """One line. A size that is no number becomes null."""
+        seconds, method, target, status, milliseconds, size, (request_id, trace_id), failure = answered
         return (
             f'{{"time": "{timestamp(seconds)}", {self._names}{quote(message)}, '
             f"{_member('request_id', request_id, after=', ')}{_member('trace_id', trace_id, after=', ')}"
-            f'"method": {quote(method)}, "target": {quote(target)}, "status": {status}, "ms": {milliseconds}, '
-            f'"bytes": {size if size.isdecimal() else "null"}'
+            f'"method": {quote(method)}, "target": {quote(printable(target))}, "status": {status}, '
+            f'"ms": {milliseconds:.3f}, "bytes": {size if size.isdecimal() else "null"}'
             f"{_member('failure', failure, before=', ')}}}\n"
         )
 

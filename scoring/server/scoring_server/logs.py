@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import json_logs, tracing
+from .json_logs import Answered, printable
 from .settings import Settings, SettingsError
-from .tracing import NO_IDS, Ids
+from .tracing import NO_IDS
 
 FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
 LOGGER = "azmlinfsrv"
 TREE_LINES = 200
+_TOGETHER_S = 0.005
 
 
 class UtcFormatter(logging.Formatter):
@@ -85,8 +87,9 @@ def capture_prints() -> None:
 class AccessLog:
     """A line per request: method, path, status, milliseconds, bytes.
 
-    Lines that one turn of the event loop makes are written together: a system call per request would cost as much as
-    reading it. The format is "text" or "json"; "own" is that of the user's ``logging.json``, through its logger.
+    Requests of a few milliseconds are told of together: a system call for each would cost as much as to read it, and
+    lines that are made in a row take less time than between answers. The format is "text" or "json";
+    "own" is that of the user's ``logging.json``, through its logger, at once.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log_format: str) -> None:
@@ -95,53 +98,45 @@ class AccessLog:
         self._logger = logging.getLogger(LOGGER)
         self._format = log_format
         self._enabled = self._logger.isEnabledFor(logging.INFO)
-        self._lines: list[str] = []
-        self._second = 0
-        self._prefix = ""
+        self._answered: list[Answered] = []
         self._suffix = f" I [{os.getpid()}] {LOGGER} - "
         self._json = json_logs.AccessLines(LOGGER, os.getpid())
 
-    def write(
-        self,
-        method: str,
-        target: str,
-        status: int,
-        milliseconds: float,
-        size: str,
-        ids: Ids = NO_IDS,
-        failure: str = "",
-    ) -> None:
-        """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
+    def write(self, answered: Answered) -> None:
+        """Tell of a request, soon."""
         if not self._enabled:
             return
-        if not (target.isascii() and target.isprintable()):
-            target = ascii(target)[1:-1]
-        ms = f"{milliseconds:.3f}"
-        message = f"{method} {target} {status} {ms}ms {size}"
         if self._format == "own":
-            tracing.enter(ids)
-            self._logger.info("%s", message)
+            tracing.enter(answered.ids)
+            self._logger.info("%s", _message(answered))
             tracing.enter(NO_IDS)
             return
-        if not self._lines:
-            self._loop.call_soon(self.flush)
-        now = time.time()
-        if self._format == "json":
-            self._lines.append(self._json.line(now, message, ids, method, target, status, ms, size, failure))
-            return
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
-        self._lines.append(f"{self._prefix},{int((now - second) * 1000):03d}{self._suffix}{message}\n")
+        if not self._answered:
+            self._loop.call_later(_TOGETHER_S, self.flush)
+        self._answered.append(answered)
 
     def flush(self) -> None:
         """Write what is pending."""
-        if self._lines:
-            text = "".join(self._lines)
-            self._lines.clear()
-            sys.stdout.write(text)
+        answered, self._answered = self._answered, []
+        if answered:
+            line = self._json.line if self._format == "json" else self._line
+            sys.stdout.write("".join([line(each, _message(each)) for each in answered]))
             sys.stdout.flush()
+
+    def _line(self, answered: Answered, message: str) -> str:
+        second = int(answered.seconds)
+        return f"{_second(second)},{int((answered.seconds - second) * 1000):03d}{self._suffix}{message}\n"
+
+
+def _message(answered: Answered) -> str:
+    """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
+    _, method, target, status, milliseconds, size, _, _ = answered
+    return f"{method} {printable(target)} {status} {milliseconds:.3f}ms {size}"
+
+
+@functools.lru_cache(maxsize=4)
+def _second(second: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
 
 
 def tree(path: str, depth: int = 0) -> Iterator[str]:

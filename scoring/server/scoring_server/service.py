@@ -14,6 +14,7 @@ from .cors import Cors
 from .crowding import Crowding
 from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
+from .json_logs import Answered
 from .keys import Keys
 from .logs import AccessLog
 from .metrics import OTHER_METHOD, OTHER_ROUTE, Failure, status_failure
@@ -215,7 +216,9 @@ class Service:
         scraped = status == 200 and label == METRICS
         if not scraped and not self._is_health_check(exchange):
             ids = exchange.ids if self._marks else NO_IDS
-            self._access_log.write(exchange.method, exchange.target, status, seconds * 1000, size, ids, failure)
+            self._access_log.write(
+                Answered(time.time(), exchange.method, exchange.target, status, seconds * 1000, size, ids, failure)
+            )
         if self._request_log is not None and exchange.begun and self._request_log.chosen():
             self._request_log.offer(
                 self._record(exchange, status, seconds), exchange.body, exchange.answer, exchange.sent

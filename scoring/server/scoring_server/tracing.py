@@ -27,7 +27,10 @@ class Ids(NamedTuple):
 
 
 NO_IDS = Ids("", "")
-_current: Ids | bytes = NO_IDS
+Packed = tuple[bytes, bytes]
+"""Ids as they come from a frame: most requests have no log record that needs them as text."""
+
+_current: Ids | Packed = NO_IDS
 
 
 def trace_id(fields: Mapping[bytes, bytes]) -> str:
@@ -40,20 +43,12 @@ def trace_id(fields: Mapping[bytes, bytes]) -> str:
     return other[:_LIMIT].decode("latin-1").replace("\0", "") if other else ""
 
 
-def split(meta: bytes) -> tuple[bytes, bytes]:
-    """The ids at the head of a frame's meta, still packed and empty where there are none, and the rest."""
+def split(meta: bytes) -> tuple[Ids | Packed, bytes]:
+    """The ids at the head of a frame's meta, none where there are none, and the rest."""
     if not meta.startswith(_MARK):
-        return b"", meta
-    end = meta.index(_MARK, meta.index(_MARK, 1) + 1) + 1
-    return meta[:end], meta[end:]
-
-
-def unpack(packed: bytes) -> Ids:
-    """The ids that were packed."""
-    if not packed:
-        return NO_IDS
-    _, request, trace, _ = packed.split(_MARK)
-    return Ids(request.decode(), trace.decode())
+        return NO_IDS, meta
+    _, request, trace, rest = meta.split(_MARK, 3)
+    return (request, trace), rest
 
 
 class MarkedRecord(logging.LogRecord):
@@ -61,14 +56,11 @@ class MarkedRecord(logging.LogRecord):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.request_id, self.trace_id = _current if isinstance(_current, Ids) else unpack(_current)
+        self.request_id, self.trace_id = (each if isinstance(each, str) else each.decode() for each in _current)
 
 
-def enter(ids: Ids | bytes) -> None:
-    """Have the log records of this process carry `ids`, until others are entered.
-
-    Packed ones stay so until there is a record: most requests have none.
-    """
+def enter(ids: Ids | Packed) -> None:
+    """Have the log records of this process carry `ids`, until others are entered."""
     global _current
     _current = ids
 

@@ -4,11 +4,12 @@ import asyncio
 import json
 import logging
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scoring_server.json_logs import AccessLines, JsonFormatter
+from scoring_server.json_logs import AccessLines, Answered, JsonFormatter
 from scoring_server.logs import AccessLog, tree
 from scoring_server.tracing import NO_IDS, Ids
 
@@ -38,7 +39,7 @@ def test_what_a_client_sends_cannot_forge_a_line(capsys: pytest.CaptureFixture[s
     async def write() -> None:
         log = AccessLog(asyncio.get_running_loop(), "text")
         log._enabled = True
-        log.write("GET", "/a\nfake line \x1b[31m\u00e9", 200, 1.5, "7")
+        log.write(Answered(time.time(), "GET", "/a\nfake line \x1b[31m\u00e9", 200, 1.5, "7"))
         log.flush()
 
     asyncio.run(write())
@@ -109,7 +110,8 @@ def test_json_lines(script: Path) -> None:
 )
 def test_an_access_line_is_one_json_object(ids: Ids, target: str, size: str, failure: str) -> None:
     message = f"GET {target} 200 1.500ms {size}"
-    line = AccessLines("azmlinfsrv", 7).line(1.5, message, ids, "GET", target, 200, "1.500", size, failure)
+    answered = Answered(1.5, "GET", target, 200, 1.5, size, ids, failure)
+    line = AccessLines("azmlinfsrv", 7).line(answered, message)
     assert line.endswith("\n")
     assert line.count("\n") == 1
     given = {"request_id": ids.request_id, "trace_id": ids.trace_id, "failure": failure}
