@@ -25,33 +25,33 @@ def main() -> None:
     progress is a worker.
     """
     control_fd, *gate = map(int, sys.argv[1:])
-    control = socket.socket(fileno=control_fd)
-    for fd in (control_fd, *gate):
-        os.set_inheritable(fd, False)
-    settings = Settings.from_environ()
-    start_process(settings)
-    script = prepare(settings, gate)
-    documents = swagger.documents(settings, script)
-    if found := forking.obstacles():
-        _give_up(found, settings.worker_count)
-    # Ended workers need no waiting for. Set after init(), which may wait for processes of its own.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        packet, fds, _, _ = socket.recv_fds(control, 16, 2)
-        if not packet:
-            return
-        if os.fork() == 0:
-            control.close()
-            memory.go_first()
-            os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            worker = Worker(socket.socket(fileno=fds[0]), Progress(fds[1]), script, settings)
-            # Not before the fork: threads that a library starts at its first use would be missing in the workers.
-            warmup.warm_up(settings, script, worker.rehearse)
-            worker.serve(documents)
-            return
-        for fd in fds:
-            os.close(fd)
+    with socket.socket(fileno=control_fd) as control:
+        for fd in (control_fd, *gate):
+            os.set_inheritable(fd, False)
+        settings = Settings.from_environ()
+        start_process(settings)
+        script = prepare(settings, gate)
+        documents = swagger.documents(settings, script)
+        if found := forking.obstacles():
+            _give_up(found, settings.worker_count)
+        # Ended workers need no waiting for. Set after init(), which may wait for processes of its own.
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        while True:
+            packet, fds, _, _ = socket.recv_fds(control, 16, 2)
+            if not packet:
+                return
+            if os.fork() == 0:
+                break
+            for fd in fds:
+                os.close(fd)
+    memory.go_first()
+    os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with socket.socket(fileno=fds[0]) as link:
+        worker = Worker(link, Progress(fds[1]), script, settings)
+        # Not before the fork: threads that a library starts at its first use would be missing in the workers.
+        warmup.warm_up(settings, script, worker.rehearse)
+        worker.serve(documents)
 
 
 def _give_up(found: list[str], workers: int) -> NoReturn:

@@ -112,6 +112,7 @@ class Worker:
         except LinkLost as lost:
             if not isinstance(lost.__cause__, (BrokenPipeError, ConnectionResetError)):
                 logger.error("The link to the front process is broken: %s. Has run() closed it?", lost.__cause__)
+                self._link.detach()  # its number may be another file's by now
 
     def _serve_singly(self, reader: RequestReader) -> None:
         progress, outbox, answer = self._progress, self._outbox, self._answers.answer
@@ -203,14 +204,14 @@ def main() -> None:
     settings = Settings.from_environ()
     memory.go_first()
     start_process(settings)
-    link = socket.socket(fileno=link_fd)
-    progress = Progress(progress_fd)
-    for fd in (link_fd, progress_fd, *gate):
-        os.set_inheritable(fd, False)
-    script = prepare(settings, gate)
-    worker = Worker(link, progress, script, settings)
-    warmup.warm_up(settings, script, worker.rehearse)
-    worker.serve(swagger.documents(settings, script))
+    with socket.socket(fileno=link_fd) as link:
+        progress = Progress(progress_fd)
+        for fd in (link_fd, progress_fd, *gate):
+            os.set_inheritable(fd, False)
+        script = prepare(settings, gate)
+        worker = Worker(link, progress, script, settings)
+        warmup.warm_up(settings, script, worker.rehearse)
+        worker.serve(swagger.documents(settings, script))
 
 
 if __name__ == "__main__":

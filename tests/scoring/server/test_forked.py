@@ -73,6 +73,15 @@ def test_templates_and_what_they_fork_have_the_fronts_layout(tmp_path: Path) -> 
         assert told(server)["layout"] == first["layout"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_end_without_a_word(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "told.py").write_text(SCRIPT)
+    with running(tmp_path, "told.py", {"WORKER_COUNT": str(workers)}, workers=workers) as server:
+        told(server)
+        assert server.stop() == 0
+    assert server.log.lines[-1].endswith("0 requests to finish")
+
+
 def test_an_error_of_the_script_is_told_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "fails.py").write_text("def init():\n    pass\n\n\ndef run(data):\n    raise ValueError(data)\n")
     with running(tmp_path, "fails.py") as server:

@@ -105,6 +105,7 @@ def test_a_dying_worker_is_replaced(tmp_path: Path, death: str, workers: int) ->
             assert answer.header("x-ms-run-function-failed") == "True"
             assert server.score({"do": "pid"}).status == 200
             assert server.log.wait_for("ready for serving traffic", workers + turn + 1)
+    assert "Traceback" not in server.log.text
 
 
 @pytest.mark.parametrize("workers", [1, 2])
