@@ -54,7 +54,7 @@ status() {
 
 finish() { # no new connections; open requests are finished, for as long as Docker waits; idle connections are closed
     ask 'disable frontend service' >/dev/null
-    while (($(ask 'show sess' | grep -c '^0x') > 1)); do
+    while (($(ask 'show sess' | grep -c '^0x') > 1 || $(workers) > 1)); do
         read -r -t 0.2 -u 3
     done
     while kill -TERM "$haproxy" 2>/dev/null; do
@@ -64,6 +64,7 @@ finish() { # no new connections; open requests are finished, for as long as Dock
 
 run() {
     local taken haproxy answer ending=
+    trap 'exit 143' TERM INT # of the first process in a container, a signal that nobody takes is lost
     mkdir -p "$state"
     : >"$state/servers"
     read_files

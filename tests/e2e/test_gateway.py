@@ -152,11 +152,25 @@ def test_a_streamed_answer_passes_as_it_is_made(front: Fronted) -> None:
     connection.close()
 
 
-def test_a_gateway_that_is_stopped_answers_what_is_open_and_ends(front: Fronted, daemon: docker.DockerClient) -> None:
+RELOAD = """
+for folder in /proc/[0-9]*; do
+    read -r name <$folder/comm; read -r pid _ _ parent _ <$folder/stat
+    [[ $name == haproxy && $(</proc/$parent/comm) != haproxy ]] && kill -USR2 $pid && exit
+done 2>/dev/null
+exit 1
+"""
+
+
+@pytest.mark.parametrize("reloaded", [False, True])
+def test_a_gateway_that_is_stopped_answers_what_is_open_and_ends(
+    front: Fronted, daemon: docker.DockerClient, reloaded: bool
+) -> None:
     gateway = daemon.containers.get(SERVICE)
     with ThreadPoolExecutor(1) as pool, requests.post(f"{front.uri}?stream=1", stream=True, timeout=30) as answer:
         lines = answer.iter_lines()
         assert next(lines) == b"0"
+        if reloaded:  # the request is now another process' than new ones are
+            assert gateway.exec_run(["bash", "-c", RELOAD]).exit_code == 0
         stopped = pool.submit(gateway.stop, timeout=20)
         assert list(lines) == [b"1", b"2"]
         stopped.result()
