@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pulumi import automation
 
@@ -87,6 +88,13 @@ class Project:
             text=True,
             check=False,
         )
+
+    def shown(self, service: str) -> dict[str, Any]:
+        """Return what `python -m scoring service show` tells of a service."""
+        done = self.scoring("service", "show", service, "--json")
+        assert done.returncode == 0, done.stderr
+        known: dict[str, Any] = json.loads(done.stdout)
+        return known
 
     def up(self, **options: object) -> Run:
         """Run `pulumi up`; a failure is told in the result."""

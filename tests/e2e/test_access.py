@@ -20,6 +20,7 @@ from scoring.endpoint import Endpoint, ServiceError
 from scoring.stack import Stack
 from scoring.webservice import Webservice
 from tests.e2e.exported import found_in
+from tests.e2e.meanwhile import repeating
 from tests.e2e.project import Project, check_out
 from tests.e2e.waiting import eventually
 from tests.pki import make_certificate
@@ -97,26 +98,18 @@ def status(service: Endpoint, key: str) -> int:
 def callers(service: Endpoint) -> Iterator[list[str]]:
     """Call a service over and over meanwhile; yields the list of what went wrong."""
     wrong: list[str] = []
-    over, answered = threading.Event(), threading.Event()
+    answered = threading.Event()
 
     def call() -> None:
-        while not over.wait(0.05):
-            try:
-                service.run("{}")
-                answered.set()
-            except ServiceError as error:
-                wrong.append(str(error))
+        try:
+            service.run("{}")
+            answered.set()
+        except ServiceError as error:
+            wrong.append(str(error))
 
-    threads = [threading.Thread(target=call) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
+    with repeating(call, threads=2):
         assert answered.wait(30)
         yield wrong
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 def test_missing_keys_are_set_by_one_command(project: Project, said: list[str]) -> None:
@@ -239,23 +232,16 @@ def test_regen_key_kills_that_key_alone_while_the_service_goes_on(
 def command_lines() -> Iterator[set[str]]:
     """Collect the command lines of all processes of this machine meanwhile."""
     seen: set[str] = set()
-    over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.05):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-                except OSError:
-                    continue
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    try:
+    with repeating(look):
         yield seen
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_a_renewed_certificate_is_served_without_a_restart(

@@ -3,14 +3,11 @@
 Each test has a Docker daemon of its own.
 """
 
-import json
 import os
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
@@ -20,6 +17,7 @@ from components import gateway_image
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.stack import Stack
 from scoring.webservice import Webservice
+from tests.e2e.meanwhile import repeating
 from tests.e2e.own_daemon import OwnDaemon, copy_images, networks_open, running
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
@@ -145,27 +143,19 @@ def test_what_is_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, pr
         assert b"is replaced" in client.containers.get(SERVICE).logs()
     assert project.preview().operations == {}
     # Then the container as a whole, which Docker starts again.
-    (before,) = shown(project)["containers"]
+    (before,) = project.shown(SERVICE)["containers"]
     assert before["restarts"] == 0
     with pytest.raises(requests.ConnectionError):
         requests.post(uri, data='"all"', timeout=PATIENCE_SECONDS)
     eventually(lambda: answer(f"http://127.0.0.1:{published(own)}/score", b"0"))
-    (now,) = shown(project)["containers"]
+    (now,) = project.shown(SERVICE)["containers"]
     assert now == {**before, "restarts": 1}
     log = project.scoring("service", "logs", SERVICE).stdout
     assert log.count("starting\n") == 3, "init() of two workers, and of one after the restart"
     run = project.up()
     assert not run.failed, run.output
-    assert shown(project)["state"] == "Healthy"
+    assert project.shown(SERVICE)["state"] == "Healthy"
     assert answer(project.services()[SERVICE]["scoringUri"], b"0")
-
-
-def shown(project: Project) -> dict[str, Any]:
-    """What `python -m scoring service show` tells of the service."""
-    done = project.scoring("service", "show", SERVICE, "--json")
-    assert done.returncode == 0, done.stderr
-    known: dict[str, Any] = json.loads(done.stdout)
-    return known
 
 
 def state(project: Project, service: str) -> str:
@@ -183,19 +173,8 @@ def free_port() -> int:
 def asking(uri: str) -> Iterator[list[bool]]:
     """Ask a service over and over meanwhile; yields whether it answered, one after the other."""
     answers: list[bool] = []
-    ended = threading.Event()
-
-    def ask() -> None:
-        while not ended.wait(0.02):
-            answers.append(answer(uri))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with repeating(lambda: answers.append(answer(uri))):
         yield answers
-    finally:
-        ended.set()
-        thread.join()
 
 
 def answer(uri: str, expected: bytes | None = None) -> bool:

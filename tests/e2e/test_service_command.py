@@ -80,11 +80,6 @@ def command(project: Project, *arguments: str, code: int = 0, given: str = "") -
     return done
 
 
-def shown(project: Project, service: str) -> dict[str, Any]:
-    known: dict[str, Any] = json.loads(command(project, "show", service, "--json").stdout)
-    return known
-
-
 def test_services_are_listed(project: Project, selected: Stack) -> None:
     lines = [line.split() for line in command(project, "list").stdout.splitlines()]
     known = project.services()
@@ -94,7 +89,7 @@ def test_services_are_listed(project: Project, selected: Stack) -> None:
 
 
 def test_a_service_is_shown_as_the_daemon_has_it(project: Project, daemon: docker.DockerClient) -> None:
-    known = shown(project, OPEN)
+    known = project.shown(OPEN)
     assert (known["state"], known["cpuCores"], known["memoryGb"]) == ("Healthy", 1.0, 1.0)
     assert known["tags"] == {"data": "digits"}
     assert [one["id"] for one in known["containers"]] == [daemon.containers.get(OPEN).id]
@@ -161,7 +156,7 @@ def test_a_dead_container_has_a_log(project: Project, daemon: docker.DockerClien
     container = daemon.containers.get(OPEN)
     container.kill()
     container.wait()
-    known = shown(project, OPEN)
+    known = project.shown(OPEN)
     assert (known["state"], known["containers"][0]["exitCode"]) == ("Unhealthy", 137)
     lines = json.loads(command(project, "logs", OPEN, "-n", "2", "--json").stdout)
     assert lines == container.logs().decode().splitlines()[-2:]
