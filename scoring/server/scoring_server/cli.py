@@ -8,11 +8,10 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 
-from . import __version__, signals, verification
+from . import __version__, signals
 from .forked import Forked
 from .processes import Launcher, WorkerProcess
 from .settings import Settings, SettingsError
-from .verification import ModelChangedError
 
 USAGE_ERROR = 1
 CONFIGURATION_ERROR = 3
@@ -71,6 +70,7 @@ def environment(arguments: argparse.Namespace, environ: Mapping[str, str], cwd: 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Start the server; returns its exit status."""
+    _fill_streams()
     try:
         arguments = parser().parse_args(argv)
     except SystemExit as stop:
@@ -86,9 +86,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     launcher = Launcher(settings, environ)
     signals.note_early()
     # The workers load the script while this process loads the rest of itself, and reads the models.
-    processes = launcher.start_first(settings.worker_count)
+    try:
+        processes = launcher.start_first(settings.worker_count)
+    except OSError as error:
+        return _give_up(error, launcher, [])
     if isinstance(processes, Forked):
         return processes.run()
+    from . import verification
+
     verified = verification.begin(settings)
     from . import listening, server
     from .keys import Keys
@@ -107,13 +112,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _give_up(error, launcher, processes)
     try:
         return server.run(settings, launcher, processes, sockets, access, request_log, verified)
-    except (SettingsError, ModelChangedError) as error:
+    except (SettingsError, verification.ModelChangedError) as error:
         return _give_up(error, launcher, processes)
 
 
-def _give_up(
-    error: OSError | SettingsError | ModelChangedError, launcher: Launcher, processes: Sequence[WorkerProcess]
-) -> int:
+def _fill_streams() -> None:
+    """Open what the server was started without: else a socket would have the number of, say, standard output."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - open until the process ends
+
+
+def _give_up(error: Exception, launcher: Launcher, processes: Sequence[WorkerProcess]) -> int:
     """Say why the server cannot start, and end the workers that have been started; returns the exit status."""
     print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
     for process in processes:

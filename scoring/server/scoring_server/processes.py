@@ -95,10 +95,12 @@ class Launcher:
     def start_first(self, count: int) -> list[WorkerProcess] | Forked:
         """Start workers, or their template, as copies of this process; what it is to run where this is the copy.
 
-        This process must have nothing that they must not have: no threads, connections or keys.
+        This process must have nothing that they must not have: no connections or keys. Raises OSError, and leaves
+        none, where one cannot be started.
         """
         started: list[WorkerProcess] = []
-        self._begin = forked.fork
+        if forked.possible():
+            self._begin = forked.fork
         try:
             for _ in range(count):
                 started.append(self.start())
@@ -107,6 +109,12 @@ class Launcher:
                 process.close()
             self.let_init()
             return copy.with_traceback(None)
+        except OSError:
+            for process in started:
+                process.kill()
+                process.close()
+            self.close()
+            raise
         finally:
             self._begin = _spawn
         return started
@@ -192,6 +200,7 @@ class Launcher:
             self._template = None
             control.close()
             _kill(pid, signal.SIGKILL)
+            _kill_group(pid)
             _reap(pid)
 
     def _fork(self, link: socket.socket, progress: Progress) -> int:
@@ -215,10 +224,8 @@ def _spawn(module: str, fds: Sequence[int], environ: Mapping[str, str]) -> int:
     """Start one of this package's modules with file descriptors as its arguments; gives its process id."""
     for fd in fds:
         os.set_inheritable(fd, True)
-    flags = ["-u", *(f"-W{option}" for option in sys.warnoptions), *["-O"] * sys.flags.optimize]  # as a copy has them
-    command = [sys.executable, *flags, "-m", f"{__package__}.{module}", *map(str, fds)]
     try:
-        return os.posix_spawn(sys.executable, command, environ, setsid=True)
+        return os.posix_spawn(sys.executable, forked.command(module, fds), environ, setsid=True)
     finally:
         for fd in fds:
             os.set_inheritable(fd, False)

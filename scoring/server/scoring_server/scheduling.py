@@ -18,6 +18,11 @@ def give_way() -> None:
     _set("SCHED_BATCH")
 
 
+def be_ordinary() -> None:
+    """Undo what this process has inherited from one that gives way."""
+    _set("SCHED_OTHER")
+
+
 class Front:
     """Whether the front gives way, as its workers do: not to several that are slow.
 

@@ -8,10 +8,11 @@ import inspect
 import logging
 import os
 import sys
+import threading
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from . import inputs, legacy, onestep
 from .logs import LOGGER
@@ -21,6 +22,15 @@ logger = logging.getLogger(LOGGER)
 
 
 INIT_FAILED = 3  # exit status
+
+
+def give_up() -> NoReturn:
+    """End this process with the status INIT_FAILED, also where Python would wait for a thread that the script left."""
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    if all(thread.daemon for thread in others):
+        raise SystemExit(INIT_FAILED) from None
+    logging.shutdown()
+    os._exit(INIT_FAILED)
 
 
 class ScriptError(Exception):

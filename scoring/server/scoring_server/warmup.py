@@ -9,7 +9,7 @@ from collections.abc import Callable
 from .frames import Flag, Reply
 from .inputs import RequestMeta
 from .logs import LOGGER
-from .script import INIT_FAILED, Script
+from .script import Script, give_up
 from .settings import Settings
 
 logger = logging.getLogger(LOGGER)
@@ -28,12 +28,12 @@ def warm_up(settings: Settings, script: Script, rehearse: Callable[[bytes, bytes
             body = file.read()
     except OSError as failure:
         logger.error("SCORING_WARMUP_SAMPLE is %r, and %s cannot be read: %s", settings.warmup_sample, path, failure)
-        raise SystemExit(INIT_FAILED) from None
+        give_up()
     reply = rehearse(_meta(settings, len(body)) if script.needs_meta else b"", body)
     if reply is None or reply.status >= 400 or reply.flags & Flag.RUN_FAILED:
         said = "no answer" if reply is None else f"{reply.status} {reply.body[:1000].decode(errors='replace')}"
         logger.error("The warm-up with %s failed: %s", path, said)
-        raise SystemExit(INIT_FAILED)
+        give_up()
     logger.info("Warmed up with %s in %.3f ms", path, reply.nanoseconds / 1e6)
 
 

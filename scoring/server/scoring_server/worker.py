@@ -20,7 +20,7 @@ from .answers import Answers, Batched
 from .frames import Kind, LinkLost, Reply, RequestReader
 from .outbox import Outbox
 from .progress import Progress
-from .script import INIT_FAILED, Script, load
+from .script import Script, give_up, load
 from .settings import Settings
 
 logger = logging.getLogger(logs.LOGGER)
@@ -44,7 +44,7 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
     except BaseException:
         logger.exception("The entry script could not be loaded")
         _log_models(settings)
-        raise SystemExit(INIT_FAILED) from None
+        give_up()
     for fd in gate:
         os.read(fd, 1)
         os.close(fd)
@@ -54,7 +54,7 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
     except BaseException:
         logger.exception("User's init function failed")
         _log_models(settings)
-        raise SystemExit(INIT_FAILED) from None
+        give_up()
     logger.info("Users's init has completed successfully")
     if settings.fast_arrays:
         fastarray.install()  # now that all is imported: numpy, or numba, with which it does not go
@@ -189,6 +189,7 @@ def start_process(settings: Settings) -> None:
     """What every process that runs the script sets up, before the script is imported."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the front, which drains
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    scheduling.be_ordinary()  # until the script is loaded: what that starts is left alone
     faulthandler.enable()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -269,6 +269,15 @@ class Together:
             connection.close()
 
 
+def await_end(pid: int, seconds: float = 10) -> None:
+    """Wait until a process that is no child of this one has ended; fail when it has not in that time."""
+    words, end = Path(f"/proc/{pid}/cmdline"), time.monotonic() + seconds
+    with contextlib.suppress(OSError):  # once it is reaped
+        while words.read_bytes():
+            assert time.monotonic() < end, f"process {pid} has not ended within {seconds:g} s"
+            time.sleep(0.01)
+
+
 def wait_for_queue(server: Server, count: int) -> None:
     """Wait until as many requests wait for a worker."""
     deadline = time.monotonic() + START_S

@@ -13,11 +13,12 @@ import pytest
 from .process import STRICT, Server, running
 
 SCRIPT = """\
-import os, re, signal, sys, warnings
+import os, re, signal, sys, threading, warnings
 
 
 def init():
-    pass
+    global policy
+    policy = os.sched_getscheduler(0)
 
 
 def run(data):
@@ -30,12 +31,16 @@ def run(data):
         "layout": [line.split("-")[0] for line in open("/proc/self/maps") if "libc.so" in line][0],
         "files": sorted(re.sub("[0-9]+", "N", os.readlink(name)) for name in files if os.path.exists(name)),
         "environ": sorted(os.environ.items()),
-        "main": [main.__spec__.name, main.__file__],
+        "main": [main.__name__, main.__spec__.name, main.__file__],
+        "modules": sorted(name for name in sys.modules if not name.startswith("scoring_server.") and name != "runpy"),
+        "policy": policy,
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "command": [re.sub("^[0-9]+$", "N", word) for word in sys.orig_argv],
         "arguments": [len(sys.argv), sys.argv[0], all(word.isdecimal() for word in sys.argv[1:])],
         "path": sys.path,
         "flags": [sys.flags.optimize, sys.warnoptions, [str(entry) for entry in warnings.filters]],
         "streams": [
-            [stream.name, stream.encoding, stream.errors, stream.write_through, stream.line_buffering, stream.fileno()]
+            [getattr(stream, name) for name in "name mode encoding errors write_through line_buffering".split()]
             for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
         ],
         "signals": [[number, str(signal.getsignal(number)).split(" at ")[0]] for number in signal.valid_signals()],
@@ -71,6 +76,20 @@ def test_templates_and_what_they_fork_have_the_fronts_layout(tmp_path: Path) -> 
         os.kill(first["pid"], signal.SIGKILL)
         assert server.log.wait_for("is replaced")
         assert told(server)["layout"] == first["layout"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_where_something_has_started_a_thread_nothing_is_copied(tmp_path: Path, workers: int) -> None:
+    """As agents do that watch a process: their thread, or what it holds, would be missing in a copy."""
+    (tmp_path / "told.py").write_text(SCRIPT)
+    agent = tmp_path / "agent" / "sitecustomize.py"
+    agent.parent.mkdir()
+    agent.write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait, name='agent', daemon=True).start()\n"
+    )
+    environ = {"PYTHONPATH": str(agent.parent), "WORKER_COUNT": str(workers)}
+    with running(tmp_path, "told.py", environ, workers=workers) as server:
+        assert told(server)["threads"] == ["MainThread", "agent"]
 
 
 @pytest.mark.parametrize("workers", [1, 2])

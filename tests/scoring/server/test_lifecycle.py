@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from pathlib import Path
 
 import pytest
 
-from .process import launch, write_script
+from .kinds import wait_until_ready
+from .process import STRICT, launch, write_script
 
 GATED = """
 import os, pathlib, time
@@ -97,6 +99,35 @@ def test_a_failing_script_ends_the_process(tmp_path: Path, script: str, expected
     listing = ["azureml-models/", "    digits/", "        1/", "            model.pkl"]
     for line in listing:
         assert server.log.count(f"azmlinfsrv - {line}") >= 1
+
+
+@pytest.mark.parametrize("environ", [{}, {"WORKER_COUNT": "2"}, {"WORKER_COUNT": "2", "WORKER_PRELOAD": "false"}])
+def test_a_thread_of_the_script_does_not_hide_its_failure(tmp_path: Path, environ: dict[str, str]) -> None:
+    text = (
+        "import threading\n\n\ndef init():\n    threading.Thread(target=threading.Event().wait).start()\n"
+        "    raise RuntimeError('no luck')\n\n\ndef run(data):\n    pass\n"
+    )
+    server = launch(write_script(tmp_path / "app", text), "score.py", environ)
+    server.log.join()
+    assert server.process.wait(10) == 3
+    assert "RuntimeError: no luck" in server.log.text
+    assert "pending" not in server.log.text
+
+
+CLOSED = "import os, sys; os.closerange(0, 3); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+
+
+def test_it_serves_without_standard_streams(tmp_path: Path) -> None:
+    text = (
+        "import os\n\n\ndef init():\n    pass\n\n\n"
+        "def run(data):\n    print(data)\n    return os.readlink('/proc/self/fd/1')\n"
+    )
+    server = launch(write_script(tmp_path / "app", text), "score.py", program=["-c", CLOSED, *STRICT])
+    try:
+        wait_until_ready(server, 1)
+        assert server.score({}).json() == os.devnull
+    finally:
+        assert server.stop() == 0
 
 
 def test_a_missing_script_says_what_is_there(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import subprocess
 from typing import Any
 
 import pytest
+from scoring_server import forked
 from scoring_server.processes import Launcher
 from scoring_server.settings import Settings
 
@@ -27,3 +30,19 @@ def test_a_start_that_fails_leaves_no_open_file(monkeypatch: pytest.MonkeyPatch,
         with pytest.raises(BlockingIOError):
             launcher.start()
     assert open_files() == before
+
+
+def test_a_first_start_that_fails_leaves_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def second_fails(*_: Any) -> int:
+        if started:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(subprocess.Popen(["sleep", "60"]))
+        return started[0].pid
+
+    monkeypatch.setattr(forked, "possible", lambda: True)
+    monkeypatch.setattr(forked, "fork", second_fails)
+    with pytest.raises(BlockingIOError):
+        Launcher(Settings(worker_count=2, worker_preload=False)).start_first(2)
+    assert started[0].wait(10) == -signal.SIGKILL
