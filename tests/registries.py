@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import requests
 
 from tests import needs
+from tests.started import await_answer
 from toolchain import registry_program
 from toolchain.machine import Machine
 
@@ -92,18 +92,11 @@ def distrust(address: str) -> None:
 def wait_for(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when something listens at `address`; raise `RuntimeError` with the log when it does not."""
     host, port = address.split(":")
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
-            return
-        except OSError:
-            try:
-                process.wait(0.05)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-    raise RuntimeError("\n".join(["the registry does not answer:", *log.read_text().splitlines()[-10:]]))
+
+    def ask() -> None:
+        socket.create_connection((host, int(port)), timeout=1).close()
+
+    await_answer(ask, process, log, "registry", START_SECONDS)
 
 
 def make_certificate(folder: Path, host: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import docker
 
 from tests import needs
+from tests.started import await_answer, said
 
 BRIDGES = "mwown"
 """How the bridges are named, the id of the process that made one following."""
@@ -156,26 +157,15 @@ def networks_open() -> Iterator[None]:
 
 def wait_for(host: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     """Return when the daemon at `host` answers; raise `RuntimeError` with its log when it ended or takes too long."""
-    for _ in range(START_SECONDS * 10):
-        try:
-            # A client whose connection is refused leaves its socket open, so the socket is tried by itself first.
-            with closing(socket.socket(socket.AF_UNIX)) as probe:
-                probe.connect(host.removeprefix("unix://"))
-            with closing(docker.DockerClient(base_url=host)) as client:
-                client.ping()
-            return
-        except OSError:
-            try:
-                process.wait(0.1)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-    raise RuntimeError(said("the daemon does not answer", log))
 
+    def ask() -> None:
+        # A client whose connection is refused leaves its socket open, so the socket is tried by itself first.
+        with closing(socket.socket(socket.AF_UNIX)) as probe:
+            probe.connect(host.removeprefix("unix://"))
+        with closing(docker.DockerClient(base_url=host)) as client:
+            client.ping()
 
-def said(what: str, log: Path) -> str:
-    """Return `what` and the last lines of a daemon's log."""
-    return "\n".join([f"{what}:", *log.read_text().splitlines()[-10:]])
+    await_answer(ask, process, log, "daemon", START_SECONDS)
 
 
 def copy_images(references: list[str], host: str) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from . import signals
+from .forking import native_ids
 
 # Modules of the front alone: a script may have its own of that name.
 _FRONTS = ("argparse", "gettext")
@@ -56,7 +57,7 @@ def command(module: str, fds: Sequence[int]) -> list[str]:
 
 def possible() -> bool:
     """Whether this process can be copied: no agent or debugger has started a thread, which the copy would lack."""
-    return len(os.listdir("/proc/self/task")) == 1
+    return len(native_ids()) == 1
 
 
 def fork(module: str, fds: Sequence[int], environ: Mapping[str, str]) -> int:

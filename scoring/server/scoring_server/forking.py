@@ -40,19 +40,19 @@ def obstacles() -> list[str]:
 def python_threads() -> list[str]:
     """The names of the threads that run Python code, without the calling one."""
     # Threads that native code has made and ended since are listed for good: the kernel knows better.
-    alive = _native_ids()
+    alive = native_ids()
     others = (thread for thread in threading.enumerate() if thread is not threading.current_thread())
     return [thread.name for thread in others if thread.native_id in alive]
 
 
-def _native_ids() -> set[int]:
+def native_ids() -> set[int]:
     """The thread ids of this process."""
     return set(map(int, os.listdir("/proc/self/task")))
 
 
 def _lasting_native_threads() -> int:
     """How many threads, without the calling one, are there after a fork that was tried."""
-    if len(_native_ids()) == 1:
+    if len(native_ids()) == 1:
         return 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of forks with several threads, from Python 3.12 on
@@ -63,7 +63,7 @@ def _lasting_native_threads() -> int:
         os.waitpid(child, 0)
     # An ended thread is listed for a moment, and nothing tells when it is not.
     deadline = time.monotonic() + _ENDING_S
-    while (count := len(_native_ids()) - 1) and time.monotonic() < deadline:
+    while (count := len(native_ids()) - 1) and time.monotonic() < deadline:
         time.sleep(0.001)
     return count
 

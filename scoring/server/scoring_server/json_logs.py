@@ -96,10 +96,15 @@ def ids(request_id: str, trace_id: str) -> dict[str, Any]:
 
 def timestamp(seconds: float) -> str:
     """A time since 1970 as RFC 3339 writes it, in UTC, to the millisecond."""
+    return clock(seconds, "%Y-%m-%dT%H:%M:%S", ".") + "Z"
+
+
+def clock(seconds: float, form: str, point: str) -> str:
+    """A time since 1970 in UTC: as strftime has it by `form`, then `point` and the milliseconds."""
     milliseconds = int(seconds * 1000)
-    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+    return f"{_second(milliseconds // 1000, form)}{point}{milliseconds % 1000:03d}"
 
 
 @lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+def _second(seconds: int, form: str) -> str:
+    return time.strftime(form, time.gmtime(seconds))

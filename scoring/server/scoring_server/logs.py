@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from . import json_logs, tracing
-from .json_logs import Answered, printable
+from .json_logs import Answered, clock, printable
 from .settings import Settings, SettingsError
 from .tracing import NO_IDS
 
@@ -88,8 +88,8 @@ class AccessLog:
     """A line per request: method, path, status, milliseconds, bytes.
 
     Requests of a few milliseconds are told of together: a system call for each would cost as much as to read it, and
-    lines that are made in a row take less time than between answers. The format is "text" or "json";
-    "own" is that of the user's ``logging.json``, through its logger, at once.
+    lines that are made in a row take less time than between answers. The format is "text" or "json"; "own" is that of
+    the user's ``logging.json``, through its logger, at once.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log_format: str) -> None:
@@ -124,19 +124,13 @@ class AccessLog:
             sys.stdout.flush()
 
     def _line(self, answered: Answered, message: str) -> str:
-        second = int(answered.seconds)
-        return f"{_second(second)},{int((answered.seconds - second) * 1000):03d}{self._suffix}{message}\n"
+        return f"{clock(answered.seconds, '%Y-%m-%d %H:%M:%S', ',')}{self._suffix}{message}\n"
 
 
 def _message(answered: Answered) -> str:
     """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
     _, method, target, status, milliseconds, size, _, _ = answered
     return f"{method} {printable(target)} {status} {milliseconds:.3f}ms {size}"
-
-
-@functools.lru_cache(maxsize=4)
-def _second(second: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(second))
 
 
 def tree(path: str, depth: int = 0) -> Iterator[str]:

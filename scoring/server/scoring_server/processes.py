@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from . import forked, threads
 from .forked import Forked
@@ -18,6 +18,9 @@ from .progress import Progress
 from .settings import Settings
 
 _SEND_BUFFER = 1024 * 1024
+
+_Begin = Callable[[str, Sequence[int], Mapping[str, str]], int]
+"""Has a process run one of this package's modules, with file descriptors as its arguments; gives its id."""
 
 
 class WorkerProcess:
@@ -90,7 +93,6 @@ class Launcher:
         self._proven: int | None = None  # the newest template that a worker became ready of
         verifies = settings.verify_models and settings.model_digests
         self._gate = os.pipe() if verifies else None  # workers read it before init(), until its other end is closed
-        self._begin = _spawn
 
     def start_first(self, count: int) -> list[WorkerProcess] | Forked:
         """Start workers, or their template, as copies of this process; what it is to run where this is the copy.
@@ -99,11 +101,10 @@ class Launcher:
         none, where one cannot be started.
         """
         started: list[WorkerProcess] = []
-        if forked.possible():
-            self._begin = forked.fork
+        begin = forked.fork if forked.possible() else _spawn
         try:
             for _ in range(count):
-                started.append(self.start())
+                started.append(self._start(begin))
         except Forked as copy:
             for process in started:
                 process.close()
@@ -115,8 +116,6 @@ class Launcher:
                 process.close()
             self.close()
             raise
-        finally:
-            self._begin = _spawn
         return started
 
     def start(self) -> WorkerProcess:
@@ -124,6 +123,9 @@ class Launcher:
 
         Workers to be forked come to nothing where the template finds that it cannot: see `was_refused`.
         """
+        return self._start(_spawn)
+
+    def _start(self, begin: _Begin) -> WorkerProcess:
         mine, theirs = socket.socketpair()
         # Room for several larger bodies, lest the processes wake each other for pieces of them.
         mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
@@ -131,9 +133,9 @@ class Launcher:
         try:
             with theirs:
                 if self._forks:
-                    template = self._fork(theirs, progress)
+                    template = self._fork(theirs, progress, begin)
                     return WorkerProcess(mine, progress, None, is_child=False, template=template)
-                pid = self._begin("worker", [theirs.fileno(), progress.fd, *self._waiting], self._environ)
+                pid = begin("worker", [theirs.fileno(), progress.fd, *self._waiting], self._environ)
                 return WorkerProcess(mine, progress, pid, is_child=True)
         except (OSError, Forked):
             # It is tried again and again: what each start opens must not pile up. A copy is to have none of it.
@@ -203,7 +205,7 @@ class Launcher:
             _kill_group(pid)
             _reap(pid)
 
-    def _fork(self, link: socket.socket, progress: Progress) -> int:
+    def _fork(self, link: socket.socket, progress: Progress, begin: _Begin) -> int:
         """Have the template fork a worker; gives the template's process id."""
         self._forget_template()
         if self._template is None:
@@ -211,7 +213,7 @@ class Launcher:
             try:
                 with theirs:
                     fds = [theirs.fileno(), *self._waiting]
-                    self._template = self._begin("template", fds, self._environ), mine
+                    self._template = begin("template", fds, self._environ), mine
             except (OSError, Forked):
                 mine.close()
                 raise
@@ -221,7 +223,7 @@ class Launcher:
 
 
 def _spawn(module: str, fds: Sequence[int], environ: Mapping[str, str]) -> int:
-    """Start one of this package's modules with file descriptors as its arguments; gives its process id."""
+    """Start a Python anew: see `_Begin`."""
     for fd in fds:
         os.set_inheritable(fd, True)
     try:

@@ -41,7 +41,7 @@ class Front:
         gives_way = run_ns <= _SLOW_NS if self._gives_way else run_ns < _QUICK_NS
         if gives_way != self._gives_way:
             self._gives_way = gives_way
-            _set("SCHED_BATCH" if gives_way else "SCHED_OTHER")
+            (give_way if gives_way else be_ordinary)()
 
 
 def _set(policy: str) -> None:
