@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any, cast
 
 import docker
@@ -31,29 +32,19 @@ PACKAGES = ["flask>=3", "inference-schema>=1.8", "pandas>=2", "scikit-learn==1.7
 
 
 class ContainerProcess:
-    """A container with the part of a process' manner that `Server` and `Log` need."""
+    """A container with the part of a process' manner that `Server` needs, and its logs as a pipe."""
 
     def __init__(self, container: Container) -> None:
         self.container = container
-        self._stream = container.logs(stream=True, follow=True)
+        reading, writing = os.pipe()
+        self.stdout = os.fdopen(reading, "rb")
+        Thread(target=self._write_logs, args=(writing,), daemon=True).start()
 
-    @property
-    def stdout(self) -> ContainerProcess:
-        return self
-
-    def __enter__(self) -> ContainerProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
-
-    def __iter__(self) -> Iterator[str]:
-        rest = b""
-        for chunk in self._stream:
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode() + "\n" for line in lines)
-        if rest:
-            yield rest.decode()
+    def _write_logs(self, pipe: int) -> None:
+        # Nobody may be reading any more when the container has ended.
+        with os.fdopen(pipe, "wb", buffering=0) as stream, contextlib.suppress(BrokenPipeError):
+            for chunk in self.container.logs(stream=True, follow=True):
+                stream.write(chunk)
 
     def poll(self) -> int | None:
         self.container.reload()
@@ -140,10 +131,10 @@ def launch_process(command: list[str], arguments: list[str], environ: dict[str, 
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
+    assert process.stdout is not None
     health = arguments[arguments.index("--health_port") + 1] if "--health_port" in arguments else "0"
-    return Server(process, port, Log(process), root, int(health))
+    return Server(process, port, Log(process.stdout), root, int(health))
 
 
 def launch_container(image: str, app: App, place: str, **limits: Any) -> Server:
@@ -170,7 +161,7 @@ def launch_container(image: str, app: App, place: str, **limits: Any) -> Server:
         **limits,
     )
     process: Any = ContainerProcess(container)
-    return Server(process, ports[0], Log(process), Path(root), ports[1])
+    return Server(process, ports[0], Log(process.stdout), Path(root), ports[1])
 
 
 def wait_until_ready(server: Server, workers: int) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import http.client
+import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -18,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SCRIPTS = Path(__file__).parent / "scripts"
 SERVER = Path(__file__).parents[3] / "scoring" / "server"
@@ -48,25 +51,42 @@ class Answer:
 
 
 class Log:
-    """The lines that a process writes, to be waited for."""
+    """The lines that a process writes: all that it has written by now, and those to come, to be waited for.
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.lines: list[str] = []
+    Who asks reads the pipe: what the process wrote before it answered a request is there when the answer is.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
         self.ended = False
+        self._stream = stream
+        self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
+        self._lines: list[str] = []
+        self._rest = ""
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, args=(process,), daemon=True)
+        os.set_blocking(stream.fileno(), False)
+        self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
-                with self._changed:
-                    self.lines.append(line.rstrip("\n"))
-                    self._changed.notify_all()
+    def _read(self) -> None:
+        readable = select.poll()
+        readable.register(self._stream, select.POLLIN)
+        while not self.ended:
+            readable.poll()
+            self._take()
+        self._stream.close()
+
+    def _take(self) -> list[str]:
         with self._changed:
-            self.ended = True
-            self._changed.notify_all()
+            while not self.ended:
+                try:
+                    data = os.read(self._stream.fileno(), 1 << 16)
+                except BlockingIOError:
+                    break
+                *lines, self._rest = (self._rest + self._decoder.decode(data, final=not data)).split("\n")
+                self.ended = not data
+                self._lines += [*lines, self._rest] if self.ended and self._rest else lines
+                self._changed.notify_all()
+            return self._lines.copy()
 
     def wait_for(self, text: str, count: int = 1, timeout: float = START_S) -> bool:
         """Wait until `text` has come `count` times; False if the process ended before."""
@@ -84,6 +104,10 @@ class Log:
         return sum(text in line for line in self.lines)
 
     @property
+    def lines(self) -> list[str]:
+        return self._take()
+
+    @property
     def text(self) -> str:
         return "\n".join(self.lines)
 
@@ -95,7 +119,7 @@ class Log:
 class Server:
     """A running server and its log."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
     log: Log
     root: Path
@@ -202,9 +226,9 @@ def launch(
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
-    return Server(process, port, Log(process), root)
+    assert process.stdout is not None
+    return Server(process, port, Log(process.stdout), root)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,7 @@ def test_who_uses_up_the_memory_is_gone_and_the_others_are_served(image: str) ->
         assert server.request("GET", "/").status == 200
         assert own.exec_run(["touch", "/tmp/end"]).exit_code == 0
         assert busy.result(60).status == 200
+        assert server.log.wait_for("is replaced")
         assert server.log.count("is replaced") == 1, server.log.text
         own.reload()
         assert (own.attrs["RestartCount"], own.attrs["State"]["StartedAt"]) == (0, started)
