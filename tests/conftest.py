@@ -4,6 +4,7 @@ import os
 
 import docker
 import docker.errors
+import hypothesis
 import pytest
 
 BASE_IMAGES = ("model-webservice-base:python3.11", "conformance-base:1", "python:3.11-slim")
@@ -17,7 +18,13 @@ DAEMON = "daemon"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget the terminal size that readline left in the environment of pytest-xdist's workers: they have none."""
+    """Have no test fail because the machine is slow, and forget the size of a terminal that there is not.
+
+    readline leaves that size in the environment of pytest-xdist's processes.
+    """
+    patient = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    hypothesis.settings.register_profile("patient", patient)
+    hypothesis.settings.load_profile("patient")
     if hasattr(config, "workerinput"):
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)

@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 
 from tests import needs
+from tests.ports import free_port
 from tests.started import await_answer
 from toolchain import registry_program
 from toolchain.machine import Machine
@@ -49,9 +50,7 @@ def registry(host: str = "127.0.0.1", *, tls: bool = False, deletes: bool = True
     with tempfile.TemporaryDirectory(prefix="registry-") as name:
         folder = Path(name)
         (folder / "htpasswd").write_text(HTPASSWD)
-        with socket.socket() as probe:
-            probe.bind((host, 0))
-            address = f"{host}:{probe.getsockname()[1]}"
+        address = f"{host}:{free_port(host)}"
         lines = [
             "version: 0.1",
             f"storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: {str(deletes).lower()}}}}}",

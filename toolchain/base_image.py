@@ -153,7 +153,9 @@ def found(machine: Machine, daemon: Daemon, base: Base) -> str:
 def images_of(daemon: Daemon, names: set[str]) -> frozenset[str]:
     """Which of these images the daemon has."""
     with contextlib.closing(daemon.client()) as client:
-        return frozenset(tag for image in client.images.list() for tag in (*image.tags, image.id) if tag in names)
+        # Not by images.list(), which inspects each: one that is removed meanwhile would be an error.
+        images = client.api.images()
+    return frozenset(tag for image in images for tag in (*(image["RepoTags"] or ()), image["Id"]) if tag in names)
 
 
 def pull(daemon: Daemon, name: str) -> None:

@@ -46,7 +46,7 @@ def members(path: Path) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in archive}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(TREES.filter(is_possible), st.sampled_from([0o077, 0o002]), st.integers(0, 2_000_000_000))
 def test_only_paths_and_contents_count(tree: Mapping[str, tuple[bytes, bool]], umask: int, time: int) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -65,7 +65,7 @@ def test_only_paths_and_contents_count(tree: Mapping[str, tuple[bytes, bool]], u
             }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TREES.filter(is_possible), TREES.filter(is_possible))
 def test_different_trees_have_different_digests(
     one: Mapping[str, tuple[bytes, bool]], other: Mapping[str, tuple[bytes, bool]]

@@ -1,7 +1,6 @@
 """The wait for a service: by a script of looks and a clock that runs when the wait pauses; then by real containers."""
 
 import contextlib
-import socket
 import ssl
 import subprocess
 import threading
@@ -19,6 +18,7 @@ from components import readiness
 from components.readiness import Look, NotReady
 from tests.components.engine import FakeClient, FakeContainer
 from tests.pki import make_certificate
+from tests.ports import free_port
 
 RUNNING = Look("running", 0, 0, "t1")
 CREATED = Look("created", 0, 0, "")
@@ -287,13 +287,6 @@ def test_a_server_is_healthy_when_it_says_so(
 def test_a_server_with_tls_is_asked_with_tls_whatever_its_name(serve: Callable[..., int]) -> None:
     port = serve(200, tls=True)
     assert readiness.answers("127.0.0.1", port, tls=True)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def test_a_port_that_nobody_listens_on_is_not_healthy() -> None:

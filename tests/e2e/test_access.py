@@ -23,6 +23,7 @@ from tests.e2e.exported import found_in
 from tests.e2e.meanwhile import repeating
 from tests.e2e.project import Project, check_out
 from tests.e2e.waiting import eventually
+from tests.holdings import containers
 from tests.pki import make_certificate
 from tests.tls_versions import assert_tls_1_2_or_newer
 
@@ -276,14 +277,14 @@ def test_no_key_is_seen_but_by_the_server(project: Project, daemon: docker.Docke
     service = service_of(project)
     private_key = (project.checkout / "tls/private-key.pem").read_text().splitlines()[1]
     secrets = [*service.keys, private_key]
-    containers = [seen for seen in daemon.containers.list(all=True) if SERVICE in seen.name]
-    assert len(containers) == 2
+    made = [seen for seen in containers(daemon) if SERVICE in seen.name]
+    assert len(made) == 2
     image = daemon.images.get(service.image)
     texts = {
-        "inspect": json.dumps([daemon.api.inspect_container(seen.id) for seen in containers]),
+        "inspect": json.dumps([daemon.api.inspect_container(seen.id) for seen in made]),
         "image": json.dumps([image.attrs, image.history()]),
         "volumes": json.dumps([volume.attrs for volume in daemon.volumes.list()]),
-        "log": "".join(seen.logs().decode() for seen in containers),
+        "log": "".join(seen.logs().decode() for seen in made),
         "processes": json.dumps(daemon.containers.get(SERVICE).top()),
         "environment": daemon.containers.get(SERVICE).exec_run(["env"]).output.decode(),
         "files": "".join(files_of(daemon, folder) for folder in ("/var/azureml-app", "/opt/server", "/etc", "/tmp")),
@@ -306,4 +307,4 @@ def test_destroy_leaves_no_key_behind(project: Project, daemon: docker.DockerCli
     run = project.destroy()
     assert not run.failed, run.output
     assert [volume.name for volume in daemon.volumes.list() if SERVICE in volume.name] == []
-    assert [seen.name for seen in daemon.containers.list(all=True) if SERVICE in seen.name] == []
+    assert [seen.name for seen in containers(daemon) if SERVICE in seen.name] == []

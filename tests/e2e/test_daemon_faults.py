@@ -4,7 +4,6 @@ Each test has a Docker daemon of its own.
 """
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.e2e.meanwhile import repeating
 from tests.e2e.own_daemon import OwnDaemon, copy_images, networks_open, running
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.beside]
 
@@ -161,12 +161,6 @@ def test_what_is_out_of_memory_is_replaced_counted_and_logged(own: OwnDaemon, pr
 def state(project: Project, service: str) -> str:
     """What a client is told of a service's state."""
     return Webservice(service, Stack(project.stack.name, project.checkout, project.variables)).state
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        port: int = listener.getsockname()[1]
-    return port
 
 
 @contextmanager

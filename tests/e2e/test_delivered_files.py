@@ -10,6 +10,7 @@ import docker
 import pytest
 
 from tests.e2e.project import ROOT, Project
+from tests.holdings import containers
 
 pytestmark = pytest.mark.e2e
 
@@ -126,6 +127,6 @@ def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -
     outputs = project.stack.outputs()
     run = project.destroy()
     assert not run.failed, run.output
-    containers = [container.id for container in daemon.containers.list(all=True)]
-    assert outputs["delivery"].value not in containers
+    left = [container.id for container in containers(daemon)]
+    assert outputs["delivery"].value not in left
     assert outputs["volume"].value not in [volume.name for volume in daemon.volumes.list()]

@@ -12,6 +12,7 @@ import requests
 from docker.models.containers import Container
 
 from tests.e2e.project import Project, check_out, plain_service
+from tests.holdings import containers
 
 pytestmark = pytest.mark.e2e
 
@@ -87,13 +88,13 @@ def test_refresh_and_preview_are_clean(project: Project) -> None:
 
 
 def test_destroy_works_whatever_was_removed_by_hand(project: Project, daemon: docker.DockerClient) -> None:
-    (container,) = containers(daemon)
+    (container,) = made_for_it(daemon)
     image = container.attrs["Image"]
     container.remove(force=True)
     daemon.images.remove(image, force=True)
     done = project.destroy()
     assert not done.failed, done.output
-    assert containers(daemon) == []
+    assert made_for_it(daemon) == []
     run = project.up()
     assert not run.failed, run.output
     assert_as_declared(project, daemon)
@@ -101,7 +102,7 @@ def test_destroy_works_whatever_was_removed_by_hand(project: Project, daemon: do
 
 def assert_as_declared(project: Project, daemon: docker.DockerClient) -> None:
     """One container, as it was declared, and every output what the daemon says of it."""
-    (container,) = containers(daemon)
+    (container,) = made_for_it(daemon)
     assert (container.name, container.status) == (SERVICE, "running")
     host = container.attrs["HostConfig"]
     assert (host["Memory"], host["MemorySwap"]) == (GIBIBYTE, GIBIBYTE)
@@ -117,9 +118,6 @@ def assert_as_declared(project: Project, daemon: docker.DockerClient) -> None:
     assert requests.post(service["scoringUri"], data='"a"', timeout=10).json() == '"a"'
 
 
-def containers(daemon: docker.DockerClient) -> list[Container]:
+def made_for_it(daemon: docker.DockerClient) -> list[Container]:
     """Every container of the service, whatever its state and name."""
-    found: list[Container] = daemon.containers.list(
-        all=True, filters={"label": f"model-webservice.service.name={SERVICE}"}
-    )
-    return found
+    return containers(daemon, label=f"model-webservice.service.name={SERVICE}")

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.project import Project, check_out
+from tests.holdings import image_tags
 
 pytestmark = pytest.mark.e2e
 
@@ -56,7 +57,7 @@ def test_a_container_that_exits_in_init_fails_up_with_its_log(project: Project) 
     assert "Program failed with an unhandled exception" not in run.output
     raised = re.search(r"ValueError: \('missing weights', ([0-9.]+)\)", run.output)
     assert raised
-    assert ended - float(raised[1]) < 10
+    assert ended - float(raised[1]) < 30, "not the minutes that a service may take to become ready"
 
 
 def test_the_next_good_up_puts_it_right(project: Project, daemon: docker.DockerClient) -> None:
@@ -67,7 +68,7 @@ def test_the_next_good_up_puts_it_right(project: Project, daemon: docker.DockerC
     assert f"{SERVICE}: Transitioning (running)" in run.output
     assert "loading the weights" in run.output
     assert project.services()[SERVICE]["state"] == "Healthy"
-    assert len([image for image in daemon.images.list() for tag in image.tags if tag.startswith(SERVICE)]) == 1
+    assert len([tag for tag in image_tags(daemon) if tag.startswith(SERVICE)]) == 1
 
 
 def test_a_container_that_never_gets_ready_fails_at_the_time_out(project: Project) -> None:

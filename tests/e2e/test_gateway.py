@@ -31,6 +31,7 @@ SCRIPT = """\
 import json, os, socket, time
 from azureml.contrib.services.aml_request import AMLRequest, rawhttp
 from azureml.contrib.services.aml_response import AMLResponse
+from tests.holdings import containers
 
 def init():
     global word
@@ -94,7 +95,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronted]:
 
 def containers(daemon: docker.DockerClient) -> list[Container]:
     """Return all containers of the service, those that never start too."""
-    return [found for found in daemon.containers.list(all=True) if found.name.startswith(SERVICE)]
+    return [found for found in containers(daemon) if found.name.startswith(SERVICE)]
 
 
 def standing(daemon: docker.DockerClient) -> list[str]:
@@ -250,5 +251,5 @@ def test_destroy_works_whatever_was_removed_by_hand(front: Fronted, daemon: dock
             network.remove()
     done = front.project.destroy()
     assert not done.failed, done.output
-    left = [*daemon.networks.list(), *daemon.volumes.list(), *daemon.containers.list(all=True)]
+    left = [*daemon.networks.list(), *daemon.volumes.list(), *containers(daemon)]
     assert [one.name for one in left if one.name.startswith(SERVICE)] == []

@@ -17,6 +17,7 @@ import requests
 
 from tests.e2e.load import load
 from tests.e2e.project import Project, check_out, plain_service
+from tests.holdings import containers
 
 pytestmark = pytest.mark.e2e
 
@@ -74,7 +75,7 @@ def test_the_next_up_arrives(
     assert not run.failed, run.output
     service = project.services()[SERVICE]
     assert requests.post(service["scoringUri"], data="{}", timeout=10).json() == word
-    (container,) = daemon.containers.list(all=True, filters={"label": f"model-webservice.service.name={SERVICE}"})
+    (container,) = containers(daemon, label=f"model-webservice.service.name={SERVICE}")
     assert container.attrs["Image"] == service["imageId"]
     assert project.preview().operations == {}
 
@@ -123,7 +124,7 @@ def test_behind_a_gateway_the_next_up_arrives_and_requests_are_answered_until_th
         assert not run.failed, run.output
         made.wait_for(json.dumps(word))
     assert (made.lost, set(made.answers)) == ([], {'"gated"', json.dumps(word)})
-    scoring = daemon.containers.list(all=True, filters={"label": f"model-webservice.service.name={SERVICE}"})
+    scoring = containers(daemon, label=f"model-webservice.service.name={SERVICE}")
     assert len(scoring) == 1
     assert project.preview().operations == {}
 

@@ -23,9 +23,9 @@ import pytest
 from components.image_config import BASE_IMAGE, BASE_IMAGE_VARIABLE
 from scoring.digits import GAP, SIDE
 from tests import ssh
-from tests.e2e.holdings import networks_and_volumes
 from tests.e2e.own_daemon import copy_images, own_daemon
 from tests.e2e.project import UNTRACKED, check_out
+from tests.holdings import containers, image_tags, networks_and_volumes
 from toolchain import bootstrap, state
 from toolchain.layout import Layout
 from toolchain.machine import users_environ
@@ -126,7 +126,7 @@ class Checkout:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory, daemon: docker.DockerClient) -> Checkout:
-    there = {container.name for container in daemon.containers.list(all=True)} & {*NAMES, OWN}
+    there = {container.name for container in containers(daemon)} & {*NAMES, OWN}
     assert not there, f"the containers {', '.join(sorted(there))} are in the way of this test: make down"
     base = tmp_path_factory.mktemp("make")
     folder = check_out(base / "checkout")
@@ -164,15 +164,15 @@ def before(checkout: Checkout, daemon: docker.DockerClient) -> Iterator[set[str]
 def held(client: docker.DockerClient) -> set[str]:
     """What the stack could leave behind."""
     return {
-        *(f"container {one.name}" for one in client.containers.list(all=True) if one.name in NAMES),
+        *(f"container {one.name}" for one in containers(client) if one.name in NAMES),
         *networks_and_volumes(client),
-        *(f"image {tag}" for one in client.images.list() for tag in one.tags if tag.rpartition(":")[0] in IMAGES),
+        *(f"image {tag}" for tag in image_tags(client) if tag.rpartition(":")[0] in IMAGES),
     }
 
 
-def containers(client: docker.DockerClient) -> dict[str, str]:
+def running(client: docker.DockerClient) -> dict[str, str]:
     """The running containers of the services, each with its id."""
-    return {one.name: one.id for one in client.containers.list() if one.name in NAMES}
+    return {one.name: one.id for one in containers(client, stopped=False) if one.name in NAMES}
 
 
 def readings(told: Told) -> dict[str, tuple[list[str], list[str]]]:
@@ -196,7 +196,7 @@ def test_up_brings_up_three_services_that_answer_alike(
     assert set(told.parts) == set(PARTS)
     assert {part for part, word in told.parts.items() if word == "made"} <= {"plugin", "state"}
     assert told.parts["state"] == "made"
-    assert containers(daemon).keys() == set(NAMES)
+    assert running(daemon).keys() == set(NAMES)
     seen = readings(told)
     predicted, true = zip(*seen.values(), strict=True)
     assert predicted[0] == predicted[1] == predicted[2]
@@ -211,13 +211,13 @@ def test_up_brings_up_three_services_that_answer_alike(
 
 
 def test_up_again_changes_nothing(checkout: Checkout, daemon: docker.DockerClient) -> None:
-    running = containers(daemon)
+    before = running(daemon)
     told = checkout.make("up")
     assert told.code == 0, told.text
     assert set(told.parts.items()) == {(part, "found") for part in PARTS}
     summary = told.text.partition("\nResources:\n")[2].partition("\n\n")[0]
     assert re.fullmatch(r" +\d+ unchanged", summary), told.text
-    assert containers(daemon) == running
+    assert running(daemon) == before
     assert readings(told).keys() == set(NAMES)
 
 
@@ -323,7 +323,7 @@ def far_stack(checkout: Checkout, own_model: Path, far: str, by_ssh: dict[str, s
 def names_at(host: str) -> list[str]:
     """The containers of a Docker host."""
     with contextlib.closing(docker.DockerClient(base_url=host)) as client:
-        return [container.name for container in client.containers.list(all=True)]
+        return [container.name for container in containers(client)]
 
 
 def test_a_stack_with_a_daemon_of_its_own_needs_no_other(

@@ -9,6 +9,7 @@ import docker
 import pytest
 
 from tests.e2e.project import Project, check_out, plain_service
+from tests.holdings import containers, image_tags
 
 pytestmark = pytest.mark.e2e
 
@@ -28,7 +29,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def standing(daemon: docker.DockerClient) -> list[str]:
-    return sorted(seen.name for seen in daemon.containers.list(all=True) if seen.name.startswith("e2e-many-"))
+    return sorted(seen.name for seen in containers(daemon) if seen.name.startswith("e2e-many-"))
 
 
 def test_all_become_healthy(project: Project, daemon: docker.DockerClient) -> None:
@@ -50,4 +51,4 @@ def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -
     run = project.destroy()
     assert not run.failed, run.output
     assert standing(daemon) == []
-    assert [tag for image in daemon.images.list() for tag in image.tags if "e2e-many" in tag] == []
+    assert [tag for tag in image_tags(daemon) if "e2e-many" in tag] == []

@@ -14,8 +14,8 @@ import pytest
 from components.image_config import PYTHON_VERSION
 from components.lock import parse_lock
 from components.saved_versions import LIBRARIES, PYTHON, record_of
-from tests.e2e.holdings import networks_and_volumes
 from tests.e2e.project import UNTRACKED, Project, check_out, edited
+from tests.holdings import containers, image_tags, networks_and_volumes
 
 pytestmark = pytest.mark.e2e
 
@@ -43,8 +43,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def held(daemon: docker.DockerClient) -> set[str]:
     """What the daemon has that the stack could make: others build images meanwhile."""
-    tags = {tag for image in daemon.images.list() for tag in image.tags}
-    names = {container.name for container in daemon.containers.list(all=True)}
+    tags = set(image_tags(daemon))
+    names = {container.name for container in containers(daemon)}
     made = {name for name in tags | names if name.removeprefix("models/").startswith((SERVICE, MODEL))}
     return made | networks_and_volumes(daemon)
 

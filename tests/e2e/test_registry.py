@@ -14,6 +14,7 @@ import requests
 
 from tests.e2e.networks import host_in
 from tests.e2e.project import Project, check_out
+from tests.holdings import image_tags
 from tests.registries import CERTIFICATES, PASSWORD, USER, RunningRegistry, distrust, registry, trust
 
 pytestmark = pytest.mark.e2e
@@ -184,7 +185,7 @@ def test_another_docker_host_deploys_the_image_that_the_first_pushed(
         assert not run.failed, run.output
         assert answer(other) == "registered once\n"
         assert other.services()[SERVICE]["image"] == reference
-        assert [tag for image in other_daemon.images.list() for tag in image.tags if MODEL in tag] == []
+        assert [tag for tag in image_tags(other_daemon) if MODEL in tag] == []
     finally:
         done = other.destroy()
         assert not done.failed, done.output

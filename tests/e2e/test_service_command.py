@@ -22,6 +22,7 @@ from scoring.stack import Stack, StackError
 from scoring.webservice import Webservice
 from tests.e2e.project import Project, check_out, plain_service
 from tests.e2e.waiting import eventually
+from tests.holdings import containers
 
 pytestmark = pytest.mark.e2e
 
@@ -170,7 +171,7 @@ def test_a_service_is_deleted_and_the_others_stay(
     other = daemon.containers.get(GUARDED).id
     command(project, "delete", OPEN, "--yes")
     assert [one["name"] for one in json.loads(command(project, "list", "--json").stdout)] == [GUARDED]
-    left = daemon.containers.list(all=True, filters={"label": f"model-webservice.service.name={OPEN}"})
+    left = containers(daemon, label=f"model-webservice.service.name={OPEN}")
     assert left == []
     assert daemon.containers.get(GUARDED).id == other
     assert "has no service" in command(project, "show", OPEN, code=1).stderr

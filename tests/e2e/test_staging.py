@@ -18,6 +18,7 @@ from scoring.stack import Stack
 from scoring.webservice import Webservice
 from tests.e2e.load import load
 from tests.e2e.project import Project, check_out, edited
+from tests.holdings import containers, image_tags
 
 pytestmark = pytest.mark.e2e
 
@@ -47,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, daemon: docker.DockerClien
 
 
 def registered(daemon: docker.DockerClient) -> list[str]:
-    return [tag for image in daemon.images.list() for tag in image.tags if tag.startswith(f"models/{MODEL}:")]
+    return [tag for tag in image_tags(daemon) if tag.startswith(f"models/{MODEL}:")]
 
 
 def service_of(project: Project) -> Endpoint:
@@ -111,5 +112,5 @@ def test_an_update_loses_no_request(project: Project) -> None:
 def test_destroy_leaves_the_registered_model_alone(project: Project, daemon: docker.DockerClient) -> None:
     run = project.destroy()
     assert not run.failed, run.output
-    assert [seen.name for seen in daemon.containers.list(all=True) if SERVICE in seen.name] == []
+    assert [seen.name for seen in containers(daemon) if SERVICE in seen.name] == []
     assert len(registered(daemon)) == 1

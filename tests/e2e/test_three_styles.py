@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scoring.mnist import data
 from tests.e2e.conftest import NAMES, write_script
-from tests.e2e.holdings import networks_and_volumes
 from tests.e2e.project import Project, check_out, edited
+from tests.holdings import containers, image_tags, nameless_images, networks_and_volumes
 
 pytestmark = pytest.mark.e2e
 
@@ -54,14 +54,15 @@ def before(daemon: docker.DockerClient) -> set[str]:
 
 def held(client: docker.DockerClient) -> set[str]:
     """What a stack could leave behind: its containers and images, nameless ones too, and any network or volume."""
-    images = client.images.list()
-    nameless = client.images.list(filters={"dangling": True})
-    made = (image for image in nameless if {*SCORING, *MODELS} & {image.labels.get(label) for label in LABELS})
     return {
-        *(f"container {one.name}" for one in client.containers.list(all=True) if one.name in NAMES),
+        *(f"container {one.name}" for one in containers(client) if one.name in NAMES),
         *networks_and_volumes(client),
-        *(f"image {tag}" for image in images for tag in image.tags if tag.rpartition(":")[0] in IMAGES),
-        *(f"nameless image {image.id} {image.labels}" for image in made),
+        *(f"image {tag}" for tag in image_tags(client) if tag.rpartition(":")[0] in IMAGES),
+        *(
+            f"nameless image {image} {labels}"
+            for image, labels in nameless_images(client)
+            if {*SCORING, *MODELS} & {labels.get(label) for label in LABELS}
+        ),
     }
 
 

@@ -1,17 +1,15 @@
-import socket
 import threading
 
 import pytest
 
 from scoring.endpoint import Endpoint, ServiceError
+from tests.ports import free_port
 from tests.scoring.conftest import Serve
 
 
 @pytest.fixture
 def closed_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    return free_port()
 
 
 @pytest.mark.parametrize("data", ['{"data": "é"}', '{"data": "é"}'.encode()])

@@ -10,6 +10,9 @@ from werkzeug.wrappers import Request, Response
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# What the one route of Azure ML's server is called, which runs on Flask.
+ENDPOINT = "main.handle_score"
+
 raw_functions: list[Callable[..., Any]] = []
 
 
@@ -20,7 +23,25 @@ def rawhttp(func: Function) -> Function:
 
 
 class AMLRequest(Request):
-    """The HTTP request as a run() marked with `rawhttp` gets it; it has what ``flask.Request`` has."""
+    """The HTTP request as a run() marked with `rawhttp` gets it; it has what ``flask.Request`` has.
+
+    Where the script imports Flask, it gets Flask's own, within the context that Flask's helpers want.
+    """
+
+    endpoint = ENDPOINT
+    blueprint = ENDPOINT.partition(".")[0]
+    url_rule = None
+    routing_exception = None
+
+    @property
+    def view_args(self) -> dict[str, Any]:
+        """What the route's path holds: nothing."""
+        return {}
+
+    @property
+    def blueprints(self) -> list[str]:
+        """The names of the route's group."""
+        return [self.blueprint]
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The body as JSON; see werkzeug's ``Request.get_json``."""
@@ -32,6 +53,7 @@ class AMLResponse(Response):
 
     `message` is text, bytes or an iterable of either, which is then streamed; with `json_str`, anything that
     ``json.dumps`` takes; None is an empty JSON object. A comma in a header's value makes repeated headers of it.
+    Raises TypeError for any other message.
     """
 
     default_mimetype = "text/html"  # as Flask's, which the reference's is
@@ -49,6 +71,11 @@ class AMLResponse(Response):
             body = json.dumps({} if message is None else message)
             super().__init__(body, status=status_code, mimetype="application/json")
         else:
+            if not hasattr(message, "__iter__"):
+                raise TypeError(
+                    f"AMLResponse takes text, bytes or an iterable of either, not {type(message).__name__}. "
+                    "To send it as JSON, pass json_str=True."
+                )
             super().__init__(message, status=status_code)
             if any(name.lower() == "content-type" for name in headers):
                 del self.headers["Content-Type"]

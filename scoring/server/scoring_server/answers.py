@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import sys
 import time
@@ -13,8 +15,11 @@ from .frames import Flag, Kind, LinkLost, Reply
 from .inputs import InputError, RequestMeta, wsgi_environ
 from .outbox import Outbox
 from .script import Script, Style
+from .settings import Settings
 
 logger = logging.getLogger(logs.LOGGER)
+
+_METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 
 
 class Batched(NamedTuple):
@@ -29,10 +34,11 @@ class Batched(NamedTuple):
 class Answers:
     """Answers requests with one script. Streams go to the outbox; without one, they are made whole."""
 
-    def __init__(self, script: Script, outbox: Outbox | None, *, nan_as_null: bool) -> None:
+    def __init__(self, script: Script, outbox: Outbox | None, settings: Settings) -> None:
         self._script = script
         self._outbox = outbox
-        self._nan_as_null = nan_as_null
+        self._nan_as_null = settings.nan_as_null
+        self._path_prefix = settings.path_prefix
         self._number = 0
         self._flask_app: Any = None
 
@@ -44,6 +50,9 @@ class Answers:
         try:
             if self._script.style is Style.RAW:
                 return self._answer_raw(meta, body)
+            if meta and "flask" in sys.modules:
+                with self._flask_context(RequestMeta.decode(meta), body):
+                    return self._run(self._script.arguments(meta, body))
             return self._run(self._script.arguments(meta, body))
         except InputError as failure:
             return results.error(failure.status, failure.message)
@@ -67,9 +76,11 @@ class Answers:
         asked = [request for request in batch if request.reply is None]
         tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
         inputs = [request.text for request in asked]
-        found = iter(
-            batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
-        )
+        context = self._flask_application().app_context() if "flask" in sys.modules else contextlib.nullcontext()
+        with context:
+            found = iter(
+                batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
+            )
         for request in batch:
             self._number = request.number
             tracing.enter(request.ids)
@@ -88,24 +99,32 @@ class Answers:
 
     def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
         request = RequestMeta.decode(meta)
-        environ = wsgi_environ(request, body)
-        flask = sys.modules.get("flask")
-        if flask is None:
+        if "flask" not in sys.modules:
             from .aml import AMLRequest
 
-            return self._run(self._script.raw_arguments(AMLRequest(environ), request))
-        # The script uses Flask: give it Flask's own request, and the context that its helpers want.
-        if self._flask_app is None:
-            self._flask_app = flask.Flask(__name__)
-        with self._flask_app.request_context(environ) as context:
+            return self._run(self._script.raw_arguments(AMLRequest(wsgi_environ(request, body)), request))
+        with self._flask_context(request, body) as context:
             return self._run(self._script.raw_arguments(context.request, request))
+
+    def _flask_context(self, request: RequestMeta, body: memoryview) -> Any:
+        """The context that Flask's helpers want, for a script that uses them; its `request` is Flask's own."""
+        return self._flask_application().request_context(wsgi_environ(request, body))
+
+    def _flask_application(self) -> Any:
+        if self._flask_app is None:
+            from .aml import ENDPOINT
+
+            app = sys.modules["flask"].Flask(__name__)
+            app.add_url_rule(f"{self._path_prefix}/score", endpoint=ENDPOINT, methods=_METHODS)
+            self._flask_app = app
+        return self._flask_app
 
     def _run(self, arguments: dict[str, Any]) -> Reply | None:
         started = time.perf_counter_ns()
         try:
             result = self._script.run(**arguments)
         except BaseException:  # SystemExit and KeyboardInterrupt of a script are errors of one request
-            logger.exception("Encountered Exception")
+            logs.tell_exception(logger, "Encountered Exception")
             return results.error(500, results.RUN_FAILED, run_failed=True)
         return self._reply(result, time.perf_counter_ns() - started)
 
@@ -138,17 +157,26 @@ class Answers:
             raise
         reply = Reply(Kind.START if streams else Kind.RESULT, flags | Flag.TIMED, status, spent, head, body)
         if outbox is not None and streams:
-            self._stream(response, reply, outbox)
-            return None
+            return self._stream(response, reply, outbox)
         _close(response)
         return reply
 
-    def _stream(self, response: Any, start: Reply, outbox: Outbox) -> None:
-        """Send the response as a stream. Once it has begun there is no other answer, whatever the script raises."""
+    def _stream(self, response: Any, start: Reply, outbox: Outbox) -> Reply | None:
+        """Send the response as a stream. Once it has begun there is no other answer, whatever the script raises.
+
+        So it begins with the first chunk, as WSGI servers have it (PEP 3333): until then an error can be told.
+        """
         number, flags = self._number, 0
+        chunks = results.stream(response)
+        try:
+            first = list(itertools.islice(chunks, 1))
+        except BaseException:
+            logs.tell_exception(logger, "Encountered Exception")
+            _close(response)
+            return results.error(500, results.RUN_FAILED, run_failed=True)
         outbox.send(start.encode(number))
         try:
-            outbox.stream(number, results.stream(response))
+            outbox.stream(number, itertools.chain(first, chunks))
         except LinkLost:
             raise
         except BaseException:
@@ -156,10 +184,11 @@ class Answers:
             flags = Flag.ABORTED
         _close(response)  # belongs to the request, and to its time
         outbox.send(Reply(Kind.END, flags, 0, 0, b"", b"").encode(number))
+        return None
 
 
 def _unanswerable() -> Reply:
-    logger.exception("The request could not be answered")
+    logs.tell_exception(logger, "The request could not be answered")
     return results.error(500, results.INTERNAL_ERROR)
 
 

@@ -18,17 +18,15 @@ CONFIGURATION_ERROR = 3
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{port} is no port; allowed are 1 to 65535")
-    return port
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; allowed are 1 to 65535")
+    return int(text)
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"{count} workers cannot serve; allowed are 1 and more")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; allowed are 1 and more")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     add("--health_port", type=_port, help="another port that answers, for health checks")
     add("--worker_count", type=_count, help="processes that run the script (default 1)")
     add("--appinsights_instrumentation_key", help="accepted for compatibility; nothing is sent anywhere")
-    add("--access_control_allow_origins", help='origins allowed by CORS, as "a.example, b.example" or "*"')
+    add("--access_control_allow_origins", help='origins allowed by CORS, as "https://a.example, b.example" or "*"')
     add("--config_file", help="path of a JSON file with settings")
     return commands
 
@@ -52,10 +50,10 @@ def environment(arguments: argparse.Namespace, environ: Mapping[str, str], cwd: 
     """`environ` with what the flags set. With a script by flag, the app root is the working directory by default."""
     result = dict(environ)
     if arguments.entry_script is not None:
-        result.setdefault("AML_APP_ROOT", cwd)
+        result["AML_APP_ROOT"] = result.get("AML_APP_ROOT") or cwd
         result["AZUREML_ENTRY_SCRIPT"] = os.path.realpath(os.path.join(cwd, arguments.entry_script))
     if arguments.config_file is not None:
-        result.setdefault("AML_APP_ROOT", cwd)
+        result["AML_APP_ROOT"] = result.get("AML_APP_ROOT") or cwd
         result["AZUREML_CONFIG_FILE"] = os.path.realpath(os.path.join(cwd, arguments.config_file))
     given = {
         "AZUREML_MODEL_DIR": arguments.model_dir,

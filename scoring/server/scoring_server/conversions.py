@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 _MAX_SECONDS = 1e7
+_ORIGIN = re.compile(r"\*|(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?(?:[a-zA-Z0-9._-]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(?::\d+)?")
 
 
 def text(value: str) -> str:
@@ -57,6 +59,30 @@ def _number(value: str) -> float:
 def items(value: str) -> tuple[str, ...]:
     """What stands between commas."""
     return tuple(item for item in (part.strip() for part in value.split(",")) if item)
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Origins as browsers send them; a host without a scheme stands for both of its origins."""
+    found: list[str] = []
+    for item in _listed(value):
+        origin = item.removesuffix("/")
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"{item!r} is no origin: allowed are origins such as https://a.example or http://localhost:3000, "
+                "hosts such as a.example for both schemes, with commas between, or * for all; patterns are not"
+            )
+        found += [origin] if "://" in origin or origin in ("*", "null") else [f"http://{origin}", f"https://{origin}"]
+    return tuple(found)
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    """What stands between commas, or in a JSON list, as a config file may have it."""
+    try:
+        content = json.loads(value)
+    except ValueError:
+        content = None
+    listed = isinstance(content, list) and all(isinstance(item, str) for item in content)
+    return tuple(content) if listed else items(value)
 
 
 def proxies(value: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Two keys let callers change over from one to the other. The file is read again w
 
 from __future__ import annotations
 
+import codecs
 import hmac
 import logging
 import os
@@ -25,9 +26,10 @@ def read_keys(path: str) -> list[bytes]:
     """The keys in a file. Raises SettingsError without any."""
     try:
         with open(path, "rb") as file:
-            keys = [line.strip() for line in file if line.strip()]
+            lines = file.read().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise SettingsError(f"SCORING_KEYS_FILE is {path!r}, which cannot be read: {error.strerror}.") from None
+    keys = [line.strip() for line in lines if line.strip()]
     if not keys:
         raise SettingsError(f"SCORING_KEYS_FILE is {path!r}, which is empty. Write one or two keys in it, one a line.")
     return keys

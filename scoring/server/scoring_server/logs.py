@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import contextlib
 import functools
 import json
 import logging
@@ -11,6 +12,7 @@ import logging.config
 import os
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +23,7 @@ from .tracing import NO_IDS
 
 FORMAT = "%(asctime)s %(levelname).1s [%(process)d] %(name)s - %(message)s"
 LOGGER = "azmlinfsrv"
+_PRINT = f"{LOGGER}.print"
 TREE_LINES = 200
 _TOGETHER_S = 0.005
 
@@ -44,7 +47,7 @@ def configure(settings: Settings) -> str | None:
     for path in (os.path.join(folder, "logging.json") for folder in folders):
         if os.path.isfile(path):
             try:
-                with open(path, encoding="utf-8") as file:
+                with open(path, encoding="utf-8-sig") as file:
                     logging.config.dictConfig(json.load(file))
             except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
                 cause = error.__cause__ or error
@@ -70,7 +73,7 @@ def configure(settings: Settings) -> str | None:
 def capture_prints() -> None:
     """Let ``print()`` write to the log where it would write to stdout. Other files get what they are given."""
     plain = builtins.print
-    logger = logging.getLogger(f"{LOGGER}.print")
+    logger = logging.getLogger(_PRINT)
 
     @functools.wraps(plain)
     def log_print(
@@ -82,6 +85,27 @@ def capture_prints() -> None:
             plain(*values, sep=sep, end=end, file=file, flush=flush)
 
     builtins.print = log_print
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[None]:
+    """Have this server's loggers be heard afterwards as before: who sets up logging disables those that are there."""
+    loggers = [logging.getLogger(name) for name in (LOGGER, _PRINT)]
+    heard = [logger for logger in loggers if not logger.disabled]
+    try:
+        yield
+    finally:
+        for logger in heard:
+            logger.disabled = False
+
+
+def tell_exception(logger: logging.Logger, message: str) -> None:
+    """Log the exception that is being handled, or write it to stderr where the script has switched logging off."""
+    logger.disabled = False
+    if logger.manager.disable >= logging.ERROR:
+        sys.stderr.write(f"{message}\n{traceback.format_exc()}")
+    else:
+        logger.exception(message)
 
 
 class AccessLog:

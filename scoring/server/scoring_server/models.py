@@ -35,7 +35,7 @@ def models_root(environ: Mapping[str, str] = os.environ) -> Path:
     for folder in (model_dir, *model_dir.parents):
         if folder.name == MODELS_FOLDER:
             return folder
-    return Path(environ.get("AML_APP_ROOT", DEFAULT_APP_ROOT)) / MODELS_FOLDER
+    return Path(environ.get("AML_APP_ROOT") or DEFAULT_APP_ROOT) / MODELS_FOLDER
 
 
 def served_models(settings: Settings) -> list[ServedModel]:
@@ -66,7 +66,7 @@ def get_model_path(model_name: str, version: int | str | None = None, environ: M
         versions = sorted((child.name for child in model.iterdir() if child.is_dir()), key=_version_key)
         wanted = str(version) if version is not None else (versions[-1] if versions else "")
         if wanted not in versions:
-            raise _not_found(f"Model {model_name!r} has no version {wanted or 'at all'!r}", model)
+            raise _not_found(f"Model {model_name!r} has no version{f' {wanted!r}' if wanted else ''}", model)
         entries = sorted((model / wanted).iterdir())
         if len(entries) != 1:
             raise _not_found(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from . import results, scheduling
 from .exchange import RETRY
+from .exits import INIT_FAILED
 from .flow import FlowLimits
 from .frames import Flag, Kind, Reply
 from .gathering import Gathering
@@ -241,15 +243,17 @@ class Pool:
             status = await self._launcher.template_status()
         if link.announced:
             self.metrics.restarts += 1
-            logger.error("The worker with pid %s has ended (status %s) and is replaced", link.process.pid, status)
+            logger.error("The worker with pid %s has ended%s and is replaced", link.process.pid, _status(status))
         elif self._launcher.was_refused(link.process):
             pass  # the template has said why
         elif not self.ready and not self._launcher.was_orphaned(link.process):
             if not self.failed.done():
+                if status != INIT_FAILED:  # then the worker has said why
+                    logger.error("The worker has ended before it was ready%s", _status(status))
                 self.failed.set_result(status or 1)
             return
         else:
-            logger.error("A worker could not be started (status %s); next attempt in %.1f s", status, self._delay)
+            logger.error("A worker could not be started%s; next attempt in %.1f s", _status(status), self._delay)
             delay, self._delay = self._delay, min(30.0, self._delay * 2)
             await asyncio.sleep(delay)
         while not self._stopping:
@@ -297,3 +301,13 @@ class Pool:
         for link in list(self.links):
             link.process.kill()
             link.transport.abort()
+
+
+def _status(status: int | None) -> str:
+    """How a process ended, in brackets; nothing where that is not known, as of one that the template has forked."""
+    if status is None:
+        return ""
+    known = status - 128 in signal.valid_signals()
+    name = f": {signal.Signals(status - 128).name}" if known else ""
+    memory = ", as when the memory is used up" if name.endswith("SIGKILL") else ""
+    return f" (status {status}{name}{memory})"

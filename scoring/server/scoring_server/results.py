@@ -70,7 +70,7 @@ def _encode_other(value: Any) -> Any:
         for method in ("tolist", "item"):
             if hasattr(value, method):
                 return getattr(value, method)()
-    raise TypeError(f"Object of type {kind.__name__} is not JSON serializable")
+    return json.JSONEncoder().default(value)  # which a script may have taught its own types; else a TypeError
 
 
 def _plain(value: Any, nan_as_null: bool) -> Any:
@@ -91,10 +91,13 @@ def _plain_key(key: Any) -> Any:
         if is_time(key):
             return iso(key)
         if hasattr(key, "item"):
-            return key.item()
+            key = key.item()
+    if isinstance(key, float) and not math.isfinite(key):
+        return json.dumps(key)  # keys are texts, so this is JSON
     return key
 
 
+_dumps = json.dumps
 _encoder = json.JSONEncoder(allow_nan=False, default=_encode_other)
 
 
@@ -128,7 +131,12 @@ def encode(value: Any, *, nan_as_null: bool = False) -> bytes:
     try:
         return _encoder.encode(value).encode()
     except TypeError:
-        return _encode_plain(value, nan_as_null)
+        try:
+            return _encode_plain(value, nan_as_null)
+        except TypeError:
+            if json.dumps is _dumps:
+                raise
+            return json.dumps(value).encode()  # the script has put its own in the place
     except ValueError as failure:
         if "Circular" in str(failure):
             raise
@@ -140,6 +148,7 @@ def _encode_plain(value: Any, nan_as_null: bool) -> bytes:
     try:
         return _encoder.encode(plain).encode()
     except ValueError as failure:
+        json.JSONEncoder().encode(plain)  # has NaN and infinities, so for another cause it raises the same
         raise NanError(NAN_ERROR) from failure
 
 

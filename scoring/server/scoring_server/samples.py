@@ -23,14 +23,14 @@ def read(settings: Settings, name: str) -> object:
     """
     for path in _paths(settings, name):
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8-sig") as file:
                 text = file.read(LARGEST + 1)
             if len(text) > LARGEST:
                 raise ValueError(f"it is longer than {LARGEST} characters")
             value: object = json.loads(text, parse_constant=_refuse)
         except FileNotFoundError:
-            if path == settings.sample_input:
-                logger.warning("There is no sample input: SCORING_SAMPLE_INPUT is %r, which does not exist", path)
+            if name == INPUT and settings.sample_input:
+                logger.warning("There is no sample input: SCORING_SAMPLE_INPUT leads to %s, which does not exist", path)
         except (OSError, ValueError, RecursionError) as error:
             logger.warning("The sample %s cannot be used: %s", path, error)
         else:
@@ -40,7 +40,7 @@ def read(settings: Settings, name: str) -> object:
 
 def _paths(settings: Settings, name: str) -> Iterator[str]:
     if name == INPUT and settings.sample_input:
-        yield settings.sample_input
+        yield os.path.join(settings.app_root, settings.sample_input)
         return
     yield os.path.join(os.path.dirname(settings.script_path), name)
     yield from (os.path.join(settings.model_records, place, name) for place in sorted(settings.model_digests))

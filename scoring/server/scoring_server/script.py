@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import importlib.util
 import inspect
 import logging
 import os
+import re
 import sys
-import threading
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
+from pathlib import Path
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from . import inputs, legacy, onestep
 from .logs import LOGGER
@@ -21,16 +23,7 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 
-INIT_FAILED = 3  # exit status
-
-
-def give_up() -> NoReturn:
-    """End this process with the status INIT_FAILED, also where Python would wait for a thread that the script left."""
-    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
-    if all(thread.daemon for thread in others):
-        raise SystemExit(INIT_FAILED) from None
-    logging.shutdown()
-    os._exit(INIT_FAILED)
+_FLASK = re.compile(rb"^\s*(?:import|from)\s+flask\b", re.MULTILINE)
 
 
 class ScriptError(Exception):
@@ -60,6 +53,8 @@ class Script:
         self.module = module
         self.init: Callable[[], object] = module.init
         self.run: Callable[..., Any] = getattr(owner, "run", _run_alone)
+        for function in (self.init, self.run, self.run_batch):
+            _check_plain(function)
         parameters = list(inspect.signature(self.run).parameters.values())
         allowed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         if any(parameter.kind not in allowed for parameter in parameters):
@@ -82,7 +77,7 @@ class Script:
     @property
     def needs_meta(self) -> bool:
         """Whether run() depends on more than the body of a POST."""
-        return self.takes_headers or self.style is not Style.PLAIN
+        return self.takes_headers or self.style is not Style.PLAIN or "flask" in sys.modules
 
     def arguments(self, meta: bytes, body: memoryview) -> dict[str, Any]:
         """The keyword arguments of run() for a request. Raises InputError."""
@@ -112,6 +107,18 @@ class Script:
         if self.takes_headers:
             chosen["request_headers"] = inputs.header_dict(meta)
         return chosen
+
+
+def _check_plain(function: Callable[..., Any] | None) -> None:
+    """Raise ScriptError for a function whose call gives no result: nobody would await or iterate it."""
+    name = getattr(function, "__name__", "")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ScriptError(f"{name}() is declared with async def, and would not be awaited. Declare it with def.")
+    if inspect.isgeneratorfunction(function):
+        raise ScriptError(
+            f"{name}() has a yield, so a call returns a generator. Return the result; to stream an answer, "
+            "return AMLResponse(generator, 200)."
+        )
 
 
 def _run_alone(raw_data: str) -> Any:
@@ -154,6 +161,10 @@ def load(settings: Settings) -> Script:
     module = importlib.util.module_from_spec(spec)
     sys.modules["entry_module"] = module  # dataclasses and pickle look their module up there
     spec.loader.exec_module(module)
+    if _FLASK.search(Path(path).read_bytes()):
+        # Also where a function imports it: what is served differs from the first request on.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("flask")
     script = Script(module)
     logger.info("Found user script at %s", path)
     logger.info("run() is %s", _DESCRIPTIONS[script.style])
@@ -171,6 +182,8 @@ def _missing(settings: Settings, path: str) -> str:
     lines = [
         f"The entry script {path} does not exist. Set AZUREML_ENTRY_SCRIPT to its path within {settings.app_root}."
     ]
+    if os.path.isfile(f"{path}.py"):
+        lines.append(f"Did you mean {settings.entry_script}.py?")
     try:
         lines.append(f"{settings.app_root} holds: {', '.join(sorted(os.listdir(settings.app_root))) or 'nothing'}.")
     except OSError as failure:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import uvloop
@@ -14,6 +13,7 @@ import uvloop
 from . import logs, scheduling, signals
 from .keys import Keys
 from .listening import Listener
+from .log_stream import patient_output
 from .metrics import Metrics
 from .pool import Pool
 from .processes import Launcher, WorkerProcess
@@ -198,8 +198,8 @@ def run(
     """Run `serve` on uvloop."""
     scheduling.give_way()
     loop = uvloop.new_event_loop()
-    try:
-        return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log, verified))
-    finally:
-        sys.stdout.flush()
-        loop.close()
+    with patient_output():
+        try:
+            return loop.run_until_complete(serve(settings, launcher, processes, sockets, access, request_log, verified))
+        finally:
+            loop.close()

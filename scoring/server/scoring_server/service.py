@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
@@ -41,6 +42,7 @@ METRICS = "/metrics"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])  # RFC 9110, 5789
 _SWEEP_S = 1.0
+_SLASHES = re.compile("//+")
 
 
 class Service:
@@ -133,9 +135,7 @@ class Service:
         if self._tls and exchange.connection.scheme != "https" and not self._may_be_plain(exchange):
             exchange.error(403, PLAIN)
             return
-        path = exchange.target.partition("?")[0]
-        if "%" in path:
-            path = unquote(path)
+        path = _path(exchange.target)
         route = self._routes.get(path)
         if route is None:
             exchange.error(404, NOT_FOUND)
@@ -195,7 +195,9 @@ class Service:
             exchange.error(503, BUSY, RETRY)
 
     def _is_health_check(self, exchange: Exchange) -> bool:
-        return exchange.target in self._health_paths and exchange.method in ("GET", "HEAD")
+        target = exchange.target
+        health = target in self._health_paths or ("?" in target and target.partition("?")[0] in self._health_paths)
+        return health and exchange.method in ("GET", "HEAD")
 
     def _may_be_plain(self, exchange: Exchange) -> bool:
         """Whether the health port answers without TLS: what is open to everyone, and takes no key."""
@@ -244,7 +246,7 @@ class Service:
 
     def _label(self, target: str) -> str:
         """The route of a target that is no route as it stands: with a query, with escapes, or unknown."""
-        return self._labels.get(unquote(target.partition("?")[0]), OTHER_ROUTE)
+        return self._labels.get(_path(target), OTHER_ROUTE)
 
     # connections
 
@@ -283,6 +285,14 @@ class Service:
         self._sweeping = bool(self.connections)
         if self._sweeping:
             self.loop.call_later(_SWEEP_S, self._sweep)
+
+
+def _path(target: str) -> str:
+    """The path of a target, with its escapes as what they stand for and repeated slashes as one."""
+    path = target.partition("?")[0]
+    if "%" in path:
+        path = unquote(path)
+    return _SLASHES.sub("/", path) if "//" in path else path
 
 
 def _own_lines(settings: Settings) -> dict[bool | None, bytes]:

@@ -12,9 +12,9 @@ from .conversions import (
     digests,
     flag,
     integer,
-    items,
     level,
     log_format,
+    origins,
     prefix,
     proxies,
     seconds,
@@ -105,8 +105,8 @@ class Settings:
         config = read_config(environ)
         values: dict[str, Any] = {}
         for variable, (name, convert) in _VARIABLES.items():
-            given = environ.get(variable, config.get(variable))
-            if given is None or (given == "" and convert is not text):
+            given = environ.get(variable) or config.get(variable)  # an empty variable is one that is not set
+            if given is None or given == "":
                 continue
             try:
                 values[name] = convert(_as_text(given))
@@ -140,7 +140,7 @@ def read_config(environ: Mapping[str, str]) -> dict[str, Any]:
         if config is None:
             raise SettingsError(f"AZUREML_CONFIG_FILE is {named!r}; it must be a readable file with a JSON object.")
         return config
-    root = environ.get("AML_APP_ROOT", DEFAULT_APP_ROOT)
+    root = environ.get("AML_APP_ROOT") or DEFAULT_APP_ROOT
     script = os.path.join(root, environ.get("AZUREML_ENTRY_SCRIPT", ""))
     for folder in (root, os.path.dirname(script)):
         config = _read_object(os.path.join(folder, "config.json"))
@@ -151,7 +151,7 @@ def read_config(environ: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_object(path: str) -> dict[str, Any] | None:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)
     except (OSError, ValueError):
         return None
@@ -180,7 +180,7 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "WORKER_PRELOAD": ("worker_preload", flag),
     "WORKER_TIMEOUT": ("worker_timeout_s", seconds),
     "SCORING_TIMEOUT_MS": ("scoring_timeout_ms", integer(1, 2**31 - 1)),
-    "AML_CORS_ORIGINS": ("cors_origins", items),
+    "AML_CORS_ORIGINS": ("cors_origins", origins),
     "SERVER_VERSION_LOG_RESPONSE_ENABLED": ("server_version_header", flag),
     "SEPERATE_HEALTH_ENDPOINT": ("separate_health", flag),  # in Azure ML's spelling
     "SCORING_HOST": ("host", text),

@@ -12,7 +12,7 @@ from typing import Any
 from . import samples
 from .logs import LOGGER
 from .results import encode
-from .script import Script, is_schema_decorated
+from .script import Script, ScriptError, is_schema_decorated
 from .settings import Settings
 
 logger = logging.getLogger(LOGGER)
@@ -27,7 +27,7 @@ _ERROR = "The service failed to execute due to an error."
 
 
 def documents(settings: Settings, script: Script) -> dict[str, Document]:
-    """The document of each version that the script supports. Raises ValueError for a user's file that is not JSON."""
+    """The document of each version that the script supports. Raises ScriptError for a user's file that is wrong."""
     supported, service_input, service_output = _schemas(settings, script)
     found: dict[str, Document] = {}
     for version in VERSIONS:
@@ -115,8 +115,13 @@ def _plain(part: Document) -> Document:
 def _user_document(root: str, names: tuple[str, ...]) -> Document | None:
     for path in (os.path.join(root, name) for name in names):
         if os.path.isfile(path):
-            with open(path, encoding="utf-8") as file:
-                document: Document = json.load(file)
+            try:
+                with open(path, encoding="utf-8-sig") as file:
+                    document: Document = json.load(file)
+            except (OSError, ValueError) as error:
+                raise ScriptError(f"{path} cannot be read as JSON: {error}. Correct or remove it.") from None
+            if not isinstance(document, dict):
+                raise ScriptError(f"{path} holds no JSON object. Correct or remove it.")
             logger.info("Loaded user's swagger file from %s", path)
             return document
     return None

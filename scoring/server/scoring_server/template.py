@@ -12,10 +12,10 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import forking, logs, memory, swagger, warmup
+from . import forking, logs, memory, warmup
 from .progress import Progress
 from .settings import Settings
-from .worker import Worker, prepare, start_process
+from .worker import Worker, describe, prepare, start_process
 
 logger = logging.getLogger(logs.LOGGER)
 
@@ -31,7 +31,7 @@ def main() -> None:
         settings = Settings.from_environ()
         start_process(settings)
         script = prepare(settings, gate)
-        documents = swagger.documents(settings, script)
+        documents = describe(settings, script)
         if found := forking.obstacles():
             _give_up(found, settings.worker_count)
         # Ended workers need no waiting for. Set after init(), which may wait for processes of its own.
@@ -47,11 +47,18 @@ def main() -> None:
     memory.go_first()
     os.setpgid(0, 0)  # a group of its own, to be ended with all that run() may start
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    _disown_children()
     with socket.socket(fileno=fds[0]) as link:
         worker = Worker(link, Progress(fds[1]), script, settings)
         # Not before the fork: threads that a library starts at its first use would be missing in the workers.
         warmup.warm_up(settings, script, worker.rehearse)
         worker.serve(documents)
+
+
+def _disown_children() -> None:
+    """Have multiprocessing, as after its own forks, not wait at the end for what init() has started."""
+    children: set[object] = getattr(sys.modules.get("multiprocessing.process"), "_children", set())
+    children.clear()
 
 
 def _give_up(found: list[str], workers: int) -> NoReturn:

@@ -6,10 +6,11 @@ import logging
 import os
 from collections.abc import Callable
 
+from .exits import give_up
 from .frames import Flag, Reply
 from .inputs import RequestMeta
 from .logs import LOGGER
-from .script import Script, give_up
+from .script import Script
 from .settings import Settings
 
 logger = logging.getLogger(LOGGER)

@@ -17,11 +17,12 @@ from typing import Any
 
 from . import fastarray, fastjson, logs, memory, scheduling, swagger, warmup
 from .answers import Answers, Batched
+from .exits import give_up
 from .frames import Kind, LinkLost, Reply, RequestReader
 from .outbox import Outbox
 from .progress import Progress
-from .script import Script, give_up, load
-from .settings import Settings
+from .script import Script, ScriptError, load
+from .settings import Settings, SettingsError
 
 logger = logging.getLogger(logs.LOGGER)
 
@@ -40,9 +41,13 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
         gate: file descriptors that are to end before init() runs, as then the models are known to be the right ones.
     """
     try:
-        script = load(settings)
+        with logs.kept():
+            script = load(settings)
+    except ScriptError as failure:
+        logger.error("The entry script could not be loaded: %s", failure)
+        give_up()
     except BaseException:
-        logger.exception("The entry script could not be loaded")
+        logs.tell_exception(logger, "The entry script could not be loaded")
         _log_models(settings)
         give_up()
     for fd in gate:
@@ -50,9 +55,10 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
         os.close(fd)
     logger.info("Invoking user's init function")
     try:
-        script.init()
+        with logs.kept():
+            script.init()
     except BaseException:
-        logger.exception("User's init function failed")
+        logs.tell_exception(logger, "User's init function failed")
         _log_models(settings)
         give_up()
     logger.info("Users's init has completed successfully")
@@ -64,8 +70,21 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
     return script
 
 
+def describe(settings: Settings, script: Script) -> dict[str, swagger.Document]:
+    """The service's descriptions. Exits with status 3 and the cause in the log where a file of the user's is wrong."""
+    try:
+        return swagger.documents(settings, script)
+    except ScriptError as failure:
+        logger.error("The service cannot be described: %s", failure)
+        give_up()
+
+
 def _log_models(settings: Settings) -> None:
-    if settings.model_dir and os.path.exists(settings.model_dir):
+    if not settings.model_dir:
+        logger.info("AZUREML_MODEL_DIR is not set: the script finds no model there")
+    elif not os.path.exists(settings.model_dir):
+        logger.info("AZUREML_MODEL_DIR is %r, which does not exist", settings.model_dir)
+    else:
         logs.log_tree(logger, settings.model_dir)
 
 
@@ -77,16 +96,16 @@ class Worker:
         self._link = link
         self._progress = progress
         self._script = script
-        self._nan_as_null = settings.nan_as_null
+        self._settings = settings
         self._outbox = Outbox(link, progress)
-        self._answers = Answers(script, self._outbox, nan_as_null=settings.nan_as_null)
+        self._answers = Answers(script, self._outbox, settings)
         self._held_since = 0
         self._slowest_ns = 0.0  # of the latest requests
         self._largest = 0.0
 
     def rehearse(self, meta: bytes, body: bytes) -> Reply | None:
         """The reply to a request that nobody sent; a streamed one is made whole."""
-        answers = Answers(self._script, None, nan_as_null=self._nan_as_null)
+        answers = Answers(self._script, None, self._settings)
         if self._script.run_batch is None:
             return answers.answer(0, meta, memoryview(body))
         batch = [answers.batched(0, meta, memoryview(body))]
@@ -193,7 +212,10 @@ def start_process(settings: Settings) -> None:
     faulthandler.enable()
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-    logs.configure(settings)
+    try:
+        logs.configure(settings)
+    except SettingsError:
+        give_up()  # the front says why
     logs.capture_prints()
     if settings.fast_json:
         fastjson.install()
@@ -212,7 +234,7 @@ def main() -> None:
         script = prepare(settings, gate)
         worker = Worker(link, progress, script, settings)
         warmup.warm_up(settings, script, worker.rehearse)
-        worker.serve(swagger.documents(settings, script))
+        worker.serve(describe(settings, script))
 
 
 if __name__ == "__main__":

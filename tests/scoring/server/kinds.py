@@ -20,9 +20,10 @@ from docker.models.containers import Container
 
 from components import image_config, image_context
 from components.dockerfile import APP_ROOT, PORT
+from tests.ports import free_port
 
 from .cases.apps import APPS, App
-from .process import SERVER, START_S, Log, Server, free_port
+from .process import SERVER, START_S, Log, Server
 
 OURS, REFERENCE, CONTAINER = "ours", "reference", "container"
 KINDS = (OURS, REFERENCE, CONTAINER)

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from tests.ports import free_port
+
 SCRIPTS = Path(__file__).parent / "scripts"
 SERVER = Path(__file__).parents[3] / "scoring" / "server"
 START_S = 60.0
@@ -179,12 +181,6 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(chunks)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def app_root(folder: Path, *scripts: str) -> Path:
     """An app root with these of the test scripts."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -206,8 +202,9 @@ def launch(
     environ: Mapping[str, str] | None = None,
     arguments: tuple[str, ...] = (),
     program: Sequence[str] = STRICT,
+    stdout: int = subprocess.PIPE,
 ) -> Server:
-    """Start the server, without waiting for it. `program` is what Python is to run."""
+    """Start the server, without waiting for it. `program` is what Python is to run; `log` is empty with a `stdout`."""
     port = free_port()
     base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     variables = {
@@ -224,11 +221,10 @@ def launch(
         [sys.executable, *program, "--port", str(port), *arguments],
         env=variables,
         cwd=root,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.STDOUT,
     )
-    assert process.stdout is not None
-    return Server(process, port, Log(process.stdout), root)
+    return Server(process, port, Log(process.stdout or open(os.devnull, "rb")), root)
 
 
 @contextlib.contextmanager

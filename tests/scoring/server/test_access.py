@@ -83,6 +83,11 @@ def test_a_body_is_read_with_a_key(guarded: Server) -> None:
         assert guarded.request(method, target, "1", dict([FIRST])).status == 200
 
 
+def test_a_health_check_with_a_query_is_one(guarded: Server) -> None:
+    assert guarded.request("GET", "/?from=probe").body == b"Healthy"
+    assert guarded.request("GET", "//score?a=1").status == 401
+
+
 def test_a_preflight_without_a_key_does_not_reach_the_script(tmp_path: Path) -> None:
     root = app_root(tmp_path, "raw.py")
     (root / "keys").write_text("first-key")

@@ -66,14 +66,14 @@ def test_a_body_may_come_slowly_as_long_as_it_comes(tmp_path: Path) -> None:
     environ = {"SCORING_READ_TIMEOUT": "1"}
     root = app_root(tmp_path, "plain.py", "sibling.py")
     with running(root, "plain.py", environ) as server, server.connect() as connection:
-        connection.sendall(HEAD + b"Content-Length: 20001\r\n\r\n7")
+        connection.sendall(HEAD + b"Content-Length: 100001\r\n\r\n7")
         connection.settimeout(0.2)
         for _ in range(19):
-            connection.sendall(b" " * 1000)
+            connection.sendall(b" " * 5000)
             with pytest.raises(TimeoutError):
                 connection.recv(65536)
         connection.settimeout(10)
-        connection.sendall(b" " * 1000)
+        connection.sendall(b" " * 5000)
         assert status(connection.recv(65536)) == 200
 
 
@@ -102,7 +102,7 @@ def test_a_caller_who_leaves_does_not_harm_others(plain: Server) -> None:
     before = plain.log.count("POST /score 499")
     for _ in range(5):
         with plain.connect() as connection:
-            body = b'{"do": "sleep", "seconds": 0.05}'
+            body = b'{"do": "sleep", "seconds": 0.5}'
             connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     assert_serves(plain)
     assert plain.log.wait_for("POST /score 499", before + 5)

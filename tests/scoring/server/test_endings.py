@@ -192,7 +192,8 @@ def test_with_tls_who_says_goodbye_gets_what_was_answered(secure: Server) -> Non
                     break
                 except ssl.SSLWantReadError:
                     exchange()
-            session.write(post(text_of(SIZE)).replace(b"/score", b"/score?goodbye", 1))
+            value = {"do": "value", "expression": f"time.sleep(1) or 'x' * {SIZE}"}  # none of it with what came before
+            session.write(post(json.dumps(value)).replace(b"/score", b"/score?goodbye", 1))
             assert exchange()
             assert secure.log.wait_for("POST /score?goodbye 200")
             with pytest.raises(ssl.SSLWantReadError):
@@ -211,7 +212,7 @@ def test_with_tls_who_ends_its_side_leaves(secure: Server) -> None:
     with client(secure) as connection:
         assert isinstance(connection, ssl.SSLSocket)
         before = secure.log.count("run with")
-        connection.sendall(post(sleep(0.2)))
+        connection.sendall(post(sleep(2)))
         assert secure.log.wait_for("run with", before + 1)
         connection.shutdown(socket.SHUT_WR)
         assert secure.log.wait_for("POST /score 499")

@@ -150,6 +150,22 @@ def test_what_a_refused_template_has_started_ends_with_it(tmp_path: Path) -> Non
             os.kill(pid, signal.SIGKILL)
 
 
+MANAGED = """
+import multiprocessing
+def init():
+    global shared
+    shared = multiprocessing.Manager().list([1])
+def run(data):
+    return list(shared)
+"""
+
+
+def test_forked_workers_leave_to_the_template_what_it_has_started(tmp_path: Path) -> None:
+    with running(write_script(tmp_path, MANAGED), "score.py", {"WORKER_COUNT": "2"}, workers=2) as server:
+        assert server.score({}).json() == [1]
+    assert "Traceback" not in server.log.text
+
+
 FAILS_LATER = """
 import os, pathlib, threading
 def init():

@@ -75,7 +75,7 @@ def test_http_1_0(serving: Start) -> None:
     assert kept.count(b"Connection: keep-alive") == 2
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.binary(max_size=20)

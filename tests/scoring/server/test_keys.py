@@ -49,6 +49,12 @@ def test_keys_change_without_a_restart(tmp_path: Path, clock: Clock) -> None:
     assert keys.allow(b"Bearer stays")
 
 
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_bytes("\ufefffirst\r\nsecond\r\n".encode())
+    assert read_keys(str(path)) == [b"first", b"second"]
+
+
 @pytest.mark.parametrize("given", [b"first-key", b"second-key", b"first-keY", b"", b"f", b"first-key-and-more"])
 def test_keys_are_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
     """By the function made for it, with every key, whichever fits; and by nothing else."""

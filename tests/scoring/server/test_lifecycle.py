@@ -12,6 +12,7 @@ import pytest
 from .kinds import wait_until_ready
 from .process import STRICT, launch, write_script
 
+SCRIPT = "def init(): pass\ndef run(data): return data\n"
 GATED = """
 import os, pathlib, time
 def init():
@@ -73,6 +74,12 @@ FAILURES = {
     "init exits": ("import sys\ndef init(): sys.exit(0)\ndef run(x): return x", "SystemExit: 0"),
     "import fails": ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
     "syntax": ("def init(:", "SyntaxError"),
+    "init raises where logging is set up": (
+        "import logging.config\nlogging.config.dictConfig({'version': 1})\ndef init(): 1 / 0\ndef run(x): return x",
+        "ZeroDivisionError",
+    ),
+}
+REFUSALS = {
     "no init": ("def run(x): return x", "has no function init()"),
     "no run": ("def init(): pass", "has no function run()"),
     "no argument": ("def init(): pass\ndef run(): pass", "run() takes no argument"),
@@ -80,6 +87,11 @@ FAILURES = {
     "star arguments": ("def init(): pass\ndef run(*args): pass", "must not take positional-only arguments"),
     "positional only": ("def init(): pass\ndef run(x, /): pass", "must not take positional-only arguments"),
     "not text": ("def init(): pass\nrun = 3", "has no function run()"),
+    "async init": ("async def init(): pass\ndef run(x): return x", "init() is declared with async def"),
+    "async run": ("def init(): pass\nasync def run(x): return x", "run() is declared with async def"),
+    "async stream": ("def init(): pass\nasync def run(x): yield x", "run() is declared with async def"),
+    "async batch": ("def init(): pass\nasync def run_batch(x): return x", "run_batch() is declared with async def"),
+    "generator": ("def init(): pass\ndef run(x): yield x", "return AMLResponse(generator, 200)"),
 }
 
 
@@ -96,9 +108,76 @@ def test_a_failing_script_ends_the_process(tmp_path: Path, script: str, expected
     assert server.process.wait(10) == 3
     assert expected in server.log.text
     assert "Traceback" in server.log.text
+    assert "before it was ready" not in server.log.text
     listing = ["azureml-models/", "    digits/", "        1/", "            model.pkl"]
     for line in listing:
         assert server.log.count(f"azmlinfsrv - {line}") >= 1
+
+
+@pytest.mark.parametrize(("script", "expected"), REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_script_that_cannot_be_served_is_refused(tmp_path: Path, script: str, expected: str, workers: str) -> None:
+    assert_refused(write_script(tmp_path / "app", script), expected, {"WORKER_COUNT": workers})
+
+
+def assert_refused(root: Path, expected: str, environ: dict[str, str]) -> None:
+    """The start ends with the status 3 and a line for people; this server's own code is of no use to them."""
+    server = launch(root, "score.py", environ)
+    server.log.join()
+    assert server.process.wait(10) == 3
+    assert expected in server.log.text
+    assert "Traceback" not in server.log.text
+
+
+FILES = {
+    "swagger.json that ends early": ("swagger.json", b'{"swagger":', "swagger.json cannot be read as JSON"),
+    "swagger3.json of another kind": ("swagger3.json", b"[1]", "swagger3.json holds no JSON object"),
+    "logging.json": ("logging.json", b"{}", "logging.json is not what Python's logging.config.dictConfig takes"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "expected"), FILES.values(), ids=FILES)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, name: str, content: bytes, expected: str, workers: str
+) -> None:
+    root = write_script(tmp_path / "app", SCRIPT)
+    (root / name).write_bytes(content)
+    assert_refused(root, expected, {"WORKER_COUNT": workers})
+
+
+def test_a_script_without_its_suffix(tmp_path: Path) -> None:
+    root = write_script(tmp_path / "app", SCRIPT)
+    assert_refused(root, "Did you mean score.py?", {"AZUREML_ENTRY_SCRIPT": "score"})
+
+
+DEATHS = {
+    "memory": ("os.kill(os.getpid(), 9)", 137, "(status 137: SIGKILL, as when the memory is used up)"),
+    "exit": ("os._exit(7)", 7, "(status 7)"),
+}
+
+
+@pytest.mark.parametrize(("action", "status", "told"), DEATHS.values(), ids=DEATHS)
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_that_dies_at_its_start_is_told_of(
+    tmp_path: Path, action: str, status: int, told: str, workers: str
+) -> None:
+    root = write_script(tmp_path / "app", f"import os\ndef init(): {action}\ndef run(x): return x")
+    server = launch(root, "score.py", {"WORKER_COUNT": workers})
+    server.log.join()
+    assert server.process.wait(10) == status
+    assert f"The worker has ended before it was ready {told}" in server.log.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "hint"), [({}, "AZUREML_MODEL_DIR is not set"), ({"AZUREML_MODEL_DIR": "/none"}, "'/none', which does")]
+)
+def test_a_script_without_its_models_gets_a_hint(tmp_path: Path, environ: dict[str, str], hint: str) -> None:
+    root = write_script(tmp_path / "app", "def init(): open('/none')\ndef run(x): return x")
+    server = launch(root, "score.py", environ)
+    server.log.join()
+    assert server.process.wait(10) == 3
+    assert hint in server.log.text
 
 
 @pytest.mark.parametrize("environ", [{}, {"WORKER_COUNT": "2"}, {"WORKER_COUNT": "2", "WORKER_PRELOAD": "false"}])

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, free_port, running
+from tests.ports import free_port
+
+from .process import Server, app_root, running
 from .processes import processes
 
 _LISTEN = "0A"

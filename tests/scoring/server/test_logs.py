@@ -146,6 +146,30 @@ def test_a_logging_file_overrides_and_may_use_the_ids(script: Path) -> None:
         assert server.log.wait_for("azmlinfsrv <> Worker with pid")
 
 
+SETS_UP_LOGGING = """
+import logging.config
+def init():
+    print("init")
+    logging.config.dictConfig({"version": 1, "root": {"level": "INFO"}})
+def run(data):
+    print("got", data)
+    logging.config.dictConfig({"version": 1, "root": {"level": "INFO"}})
+    if data == "silent":
+        logging.disable(logging.CRITICAL)
+    raise ValueError("a reason")
+"""
+
+
+def test_a_script_that_sets_up_logging_silences_nobody(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SETS_UP_LOGGING)
+    with running(tmp_path, "score.py") as server:
+        for number, text in enumerate(("loud", "silent"), start=1):
+            assert server.request("POST", "/score", text).status == 500
+            assert server.log.wait_for("POST /score 500", number)
+            assert server.log.count("ValueError: a reason") == number
+        assert server.log.count("print - got loud") == 1
+
+
 def test_text_stays_the_default(script: Path) -> None:
     with running(script, "score.py", {"PYTHONWARNINGS": "ignore"}, program=PLAIN) as server:
         assert server.request("POST", "/score", "x").status == 200

@@ -127,7 +127,7 @@ def test_failures_by_kind(counted: Server, kind: str, status: int, body: str) ->
 def test_load_is_seen_while_it_lasts(tmp_path: Path) -> None:
     root = app_root(tmp_path, "plain.py", "sibling.py")
     with running(root, "plain.py", {"SCORING_MAX_QUEUE": "2"}) as server:
-        calls = [threading.Thread(target=server.score, args=({"do": "sleep", "seconds": 0.5},)) for _ in range(3)]
+        calls = [threading.Thread(target=server.score, args=({"do": "sleep", "seconds": 3},)) for _ in range(3)]
         for call in calls:
             call.start()
         while (page := read(server)).value("scoring_requests_in_flight") < 3:

@@ -56,7 +56,7 @@ def test_beside_the_working_directory(tmp_path: Path, monkeypatch: pytest.Monkey
         ("other", None, ["neither", "azureml-models/", "    m/", "        1/", "            a.pkl"]),
         ("m", 7, ["no version '7'", "1/"]),
         ("two", None, ["holds 2 entries", "exactly one", "a.pkl", "b.pkl"]),
-        ("empty", None, ["no version"]),
+        ("empty", None, ["has no version. "]),
     ],
 )
 def test_errors_show_what_is_there(tmp_path: Path, name: str, version: int | None, expected: list[str]) -> None:

@@ -159,7 +159,7 @@ def test_all_that_came_before_the_signal_is_answered(tmp_path: Path, count: int)
         running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server,
         server.connect() as connection,
     ):
-        connection.sendall(post(sleep(0.5)) + b"".join(post(json.dumps(number)) for number in range(1, count)))
+        connection.sendall(post(sleep(2)) + b"".join(post(json.dumps(number)) for number in range(1, count)))
         assert server.log.wait_for("run with")
         server.process.send_signal(signal.SIGTERM)
         received = answers(read_all(connection))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import math
 from typing import Any
@@ -102,6 +103,21 @@ TIMES = [
 def test_times_are_iso_8601(value: Any, expected: bytes) -> None:
     assert results.encode(value) == expected
     assert results.encode([value, np.float32("nan")], nan_as_null=True) == b"[" + expected + b", null]"
+
+
+class Point:
+    """A type that JSON does not have."""
+
+
+def test_a_script_may_teach_json_its_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = {"points": [Point(), np.float32(0.5)]}
+    with pytest.raises(TypeError, match="Object of type Point is not JSON serializable"):
+        results.encode(value)
+    with monkeypatch.context() as taught:
+        taught.setattr(json.JSONEncoder, "default", lambda _self, value: type(value).__name__)
+        assert results.encode(value) == b'{"points": ["Point", 0.5]}'
+    monkeypatch.setattr(json, "dumps", functools.partial(json.dumps, default=str))
+    assert results.encode({"set": {1}}) == b'{"set": "{1}"}'
 
 
 @pytest.mark.parametrize("value", [np.dtype("f8"), np.random.default_rng(), np.void(b"1"), np.bytes_(b"1")])

@@ -14,6 +14,7 @@ from scoring_server.settings import Settings
     ("content", "expected", "told"),
     [
         ('[{"a": null}]', [{"a": None}], ""),
+        (b"\xef\xbb\xbf[1]", [1], ""),
         (None, {}, ""),
         ("{", {}, "cannot be used: Expecting"),
         ('{"a": NaN}', {}, "it holds NaN"),
@@ -37,6 +38,7 @@ def test_the_sample_may_lie_elsewhere(tmp_path: Path, caplog: pytest.LogCaptureF
     given = Settings.from_environ({"SCORING_SAMPLE_INPUT": str(tmp_path / "other.json")})
     assert samples.read(given, samples.INPUT) == [1]
     assert samples.read(given, samples.OUTPUT) == {}
+    assert samples.read(Settings(app_root=str(tmp_path), sample_input="other.json"), samples.INPUT) == [1]
     with caplog.at_level(logging.WARNING):
         assert samples.read(Settings(sample_input=str(tmp_path / "nope.json")), samples.INPUT) == {}
     assert "nope.json" in caplog.text

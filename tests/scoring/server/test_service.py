@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from .process import SERVER, Server, app_root, free_port, launch, running
+from tests.ports import free_port
+
+from .process import SERVER, Server, app_root, launch, running
 
 SCRIPT = """
 import logging
@@ -20,7 +22,7 @@ import sys
 
 def init():
     print("a", 1, sep="-")
-    print("to stderr", file=sys.stderr)
+    sys.stderr.write("to stderr\\n")
     print(end="")
     logging.getLogger("azmlinfsrv").debug("a detail")
 
@@ -218,9 +220,7 @@ def test_import_names_of_scripts(tmp_path: Path) -> None:
         assert server.request("POST", "/score", "x").json() == {"a": [1.5]}
 
 
-@pytest.mark.parametrize(
-    "path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/score%00", "//score", "/score\\", "*"]
-)
+@pytest.mark.parametrize("path", ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/score%00", "/score\\", "*"])
 def test_odd_paths_are_not_found(plain: Server, path: str) -> None:
     answer = plain.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith((b"HTTP/1.1 404", b"HTTP/1.1 400"))

@@ -18,7 +18,9 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("variable", "given", "name", "expected"),
     [
-        ("AML_CORS_ORIGINS", "a.example, b.example,", "cors_origins", ("a.example", "b.example")),
+        ("AML_CORS_ORIGINS", "https://A.example/, *,", "cors_origins", ("https://A.example", "*")),
+        ("AML_CORS_ORIGINS", "a.example", "cors_origins", ("http://a.example", "https://a.example")),
+        ("AML_CORS_ORIGINS", '["http://[::1]:80", "null"]', "cors_origins", ("http://[::1]:80", "null")),
         ("SCORING_FORWARDED_ALLOW_IPS", "10.0.0.0/8, ::1,", "forwarded_allow_ips", ("10.0.0.0/8", "::1")),
         ("SCORING_FORWARDED_ALLOW_IPS", "*", "forwarded_allow_ips", ("*",)),
         ("SERVICE_PATH_PREFIX", "/a/b/", "path_prefix", "/a/b"),
@@ -27,7 +29,7 @@ def test_defaults() -> None:
         ("WORKER_TIMEOUT", "2.5", "worker_timeout_s", 2.5),
         ("AZUREML_LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("WORKER_COUNT", "", "worker_count", 1),
-        ("SERVICE_NAME", "", "service_name", ""),
+        ("SERVICE_NAME", "", "service_name", "ML service"),
         ("SEPERATE_HEALTH_ENDPOINT", "true", "health_port", 5000),
         ("SEPERATE_HEALTH_ENDPOINT", "false", "health_port", 0),
         ("SEPERATE_HEALTH_ENDPOINT", "", "health_port", 0),
@@ -51,6 +53,9 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_READ_TIMEOUT", "0", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "-1", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "soon", "seconds, more than 0"),
+        ("AML_CORS_ORIGINS", r"https://.*\.a\.example", "patterns are not"),
+        ("AML_CORS_ORIGINS", "https://a.example/page", "origins such as https://a.example"),
+        ("AML_CORS_ORIGINS", "[1]", "with commas between"),
         ("SCORING_FORWARDED_ALLOW_IPS", "gateway", "addresses and networks such as 10.0.0.5"),
         ("SCORING_FORWARDED_ALLOW_IPS", "10.0.0.1, 10.0.0.1/8", "or *: 10.0.0.1/8 has host bits set"),
         ("SCORING_FORWARDED_ALLOW_IPS", "*.example", "or *"),
@@ -81,6 +86,19 @@ def test_config_file_comes_after_the_environment(tmp_path: Path) -> None:
     assert settings.service_name == "environment"
     assert settings.scoring_timeout_ms == 5000
     assert settings.service_version == "2"
+
+
+def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
+    """As compose has it, where a variable is passed on that is not there."""
+    write(tmp_path / "config.json", {"SERVICE_NAME": "file", "WORKER_COUNT": 2, "AML_CORS_ORIGINS": ["http://a"]})
+    empty = {"AML_APP_ROOT": str(tmp_path), "SERVICE_NAME": "", "WORKER_COUNT": "", "AML_CORS_ORIGINS": ""}
+    settings = Settings.from_environ(empty)
+    assert (settings.service_name, settings.worker_count, settings.cors_origins) == ("file", 2, ("http://a",))
+
+
+def test_a_config_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    write(tmp_path / "config.json", "\ufeff" + json.dumps({"SERVICE_NAME": "file"}))
+    assert Settings.from_environ({"AML_APP_ROOT": str(tmp_path)}).service_name == "file"
 
 
 def test_a_health_port_by_the_config_file(tmp_path: Path) -> None:
@@ -122,6 +140,20 @@ def test_the_limit_is_the_smaller_of_both() -> None:
 def test_every_variable_is_documented() -> None:
     text = (Path(__file__).parents[3] / "docs" / "server-settings.md").read_text()
     assert [variable for variable in VARIABLES if f"`{variable}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "allowed"),
+    [("port", "abc", "1 to 65535"), ("health_port", "0", "1 to 65535"), ("worker_count", "x", "1 and more")],
+)
+def test_a_wrong_flag_says_what_is_allowed(
+    flag: str, value: str, allowed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args([f"--{flag}", value])
+    told = capsys.readouterr().err
+    assert f"argument --{flag}: {value!r} is no" in told
+    assert allowed in told
 
 
 def test_flags_win(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def test_a_reader_who_stops_does_not_cost_the_worker_its_life(tmp_path: Path) ->
         pid = server.request("GET", "/score").json()
         with reading(server, 1000) as connection:
             assert server.request("GET", "/score", timeout=10).json() == pid
-            assert server.log.count("its caller has not taken it after 1500 ms (SCORING_TIMEOUT_MS)") == 1
+            told = "its caller has not taken it after 1500 ms (SCORING_TIMEOUT_MS)"
+            assert server.log.wait_for(told)
+            assert server.log.count(told) == 1
             assert not read_all(connection).endswith(b"0\r\n\r\n")
         assert "is replaced" not in server.log.text
 
@@ -118,8 +120,9 @@ def test_a_worker_that_does_not_end_a_broken_stream_is_replaced(tmp_path: Path) 
         pid = server.request("GET", "/score").json()
         with reading(server, 1000, b"&lingers=1"):
             assert server.request("GET", "/score", timeout=10).json() != pid
-        assert server.log.count("is broken off") == 1
-        assert server.log.count("Scoring timeout after 1000 ms") == 1
+        for told in ("is broken off", "Scoring timeout after 1000 ms"):
+            assert server.log.wait_for(told)
+            assert server.log.count(told) == 1
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_the_drain_ends_in_time(tmp_path: Path, drain: float, tls: bool) -> None
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
         spent = time.monotonic() - started
-        assert drain / 2 < spent <= drain
+        assert drain / 2 < spent <= drain + 1, "with the time to start and end a process"
         (answer,) = answers(read_all(hanging))
         assert (answer.status, answer.message) == (503, "The service is stopping.")
     assert "SCORING_DRAIN allows" in server.log.text

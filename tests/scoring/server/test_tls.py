@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http.client
 import shutil
-import socket
 import ssl
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 from .certificates import make_certificate, tls_environ
 from .process import Answer, Server, app_root, launch, read_all, read_answer, running
@@ -157,8 +158,7 @@ def test_connections_beyond_the_limit_are_closed_counted_and_told_of(tmp_path: P
 def test_the_health_port_has_no_tls_and_answers_what_is_open_to_all(tmp_path: Path, open_: bool) -> None:
     root = app_root(tmp_path, "raw.py")
     make_certificate(root, "one")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environ = {
         "SCORING_TLS_CERTIFICATE": str(root / "cert.pem"),
         "SCORING_TLS_KEY": str(root / "key.pem"),

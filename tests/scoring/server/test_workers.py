@@ -247,7 +247,7 @@ def test_an_idle_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
         pid = server.score({"do": "pid"}).json()
         os.kill(pid, signal.SIGKILL)
-        assert server.log.wait_for(f"The worker with pid {pid} has ended (status 137) and is replaced")
+        assert server.log.wait_for(f"The worker with pid {pid} has ended (status 137: SIGKILL")
         assert server.log.wait_for("ready for serving traffic", 2)
         assert server.score({"do": "pid"}).json() != pid
 

@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+from tests.holdings import containers, image_tags
 from tests.toolchain.docker_provider.conftest import eventually
 from tests.toolchain.docker_provider.registry_server import PASSWORD, USER, serve
 from toolchain.docker_provider.endpoint import resolve
@@ -22,12 +23,11 @@ def name(daemon):
     """A name of its own for containers and images; what bears it is removed afterwards."""
     made = f"provider-test-{uuid.uuid4().hex[:8]}"
     yield made
-    for container in daemon.containers.list(all=True, filters={"name": made}):
+    for container in containers(daemon, name=made):
         container.remove(force=True)
-    for image in daemon.images.list():
-        for tag in image.tags:
-            if made in tag:
-                daemon.images.remove(tag, force=True)
+    for tag in image_tags(daemon):
+        if made in tag:
+            daemon.images.remove(tag, force=True)
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def test_a_daemon_that_does_not_answer_is_named_at_preview(stack, name, base_ima
 def test_a_preview_makes_nothing(stack, name, context, daemon):
     seen = stack.preview(image(f"{name}:1", context(f"FROM scratch\nLABEL x={name}\n")))
     assert not seen.failed, seen.text
-    assert not [tag for image in daemon.images.list() for tag in image.tags if name in tag]
+    assert not [tag for tag in image_tags(daemon) if name in tag]
 
 
 def test_a_container_is_imported(stack, name, base_image, daemon):
@@ -212,9 +212,13 @@ def test_a_killed_engine_leaves_no_container(stack, name, base_image, daemon):
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(command, cwd=stack.folder, env=stack.environment, **quiet) as engine:
-        eventually(lambda: daemon.containers.list(filters={"name": name}), 120, "the container runs")
+        eventually(lambda: containers(daemon, stopped=False, name=name), 120, "the container runs")
         engine.kill()
-    eventually(lambda: not daemon.containers.list(all=True, filters={"name": name}), 30, "the container is gone")
+    eventually(
+        lambda: not containers(daemon, name=name),
+        30,
+        "the container is gone",
+    )
     stack.pulumi("cancel", "--yes")
     program = f'd.Container("c", name={name!r}, image={base_image!r}, command={SERVE!r})\n'
     seen = stack.up(program)

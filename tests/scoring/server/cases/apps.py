@@ -100,6 +100,7 @@ APPS = {
     ),
     "raw": App("x/y/raw.py", {"x/y/raw.py": "raw.py"}, environ={"AML_CORS_ORIGINS": "*"}),
     "flask": App("flaskraw.py", {"flaskraw.py": "flaskraw.py"}),
+    "flask plain": App("flaskplain.py", {"flaskplain.py": "flaskplain.py"}),
     "schema": App("schema.py", {"schema.py": "schema.py"}),
     "nested": App("nested_schema.py", {"nested_schema.py": "nested_schema.py"}),
     "environment": App(

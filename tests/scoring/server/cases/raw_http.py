@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from .case import ABSENT, ANY, FAILED, INTERNAL, MILLISECONDS, NOT_ALLOWED, NOT_FAILED, UUID, Case, Differs, message
+from .case import (
+    ABSENT,
+    ANY,
+    FAILED,
+    INTERNAL,
+    MILLISECONDS,
+    NOT_ALLOWED,
+    NOT_FAILED,
+    RUN_FAILED,
+    UUID,
+    Case,
+    Differs,
+    message,
+)
 
 
 def raw(name: str, request: tuple[str, str], status: int, body: Any = ANY, **more: Any) -> Case:
@@ -12,6 +25,7 @@ def raw(name: str, request: tuple[str, str], status: int, body: Any = ANY, **mor
     return Case(name, request, status, body, app="raw", **more)
 
 
+ENDPOINT = "main.handle_score"
 SEEN = {
     "method": "GET",
     "path": "/score",
@@ -159,5 +173,40 @@ CASES = [
             headers={"access-control-allow-origin": "http://a.example"},
         ),
     ),
+    raw("the route", ("GET", "/score?do=endpoint"), 200, [ENDPOINT, "main", {}]),
+    *(
+        raw(
+            name,
+            ("GET", f"/score?do={action}"),
+            500,
+            message(RUN_FAILED),
+            headers=FAILED,
+            log=(cause,),
+            differs=Differs("an HTML page is no answer to a JSON request", 500, headers={"content-type": "text/html"}),
+        )
+        for name, action, cause in (
+            ("a stream that fails before it begins", "never", "ValueError: secret detail"),
+            ("a message of another type", "number", "TypeError"),
+        )
+    ),
     Case("Flask's helpers", ("GET", "/score"), 200, {"path": "/score", "same": True}, app="flask"),
+    *(
+        Case(
+            f"Flask's helpers in a plain script by {method}",
+            (method, "/score?a=1"),
+            200,
+            {
+                "data": data,
+                "header": "h",
+                "url": "/score",
+                "endpoint": ENDPOINT,
+                "blueprint": "main",
+                "view_args": {},
+            },
+            send=send,
+            with_headers={"X-Mine": "h"},
+            app="flask plain",
+        )
+        for method, send, data in (("POST", "[1]", "[1]"), ("GET", None, '{"a": 1}'))
+    ),
 ]

@@ -41,6 +41,8 @@ CASES = [
     result("escapes", "'\\u00e4\\U0001f600'", 200, b'"\\u00e4\\ud83d\\ude00"'),
     result("order and spaces", "{'b': 1, 'a': [1,2]}", 200, b'{"b": 1, "a": [1, 2]}'),
     result("keys become text", "{1: 2, True: 3, None: 4}", 200, b'{"1": 3, "null": 4}'),
+    result("NaN as a key", "{float('nan'): 1, -float('inf'): 2}", 200, b'{"NaN": 1, "-Infinity": 2}'),
+    result("an integer that is not written", "10**5000", 500, message(INTERNAL), log=("Exceeds the limit",)),
     result("large integer", "2**70", 200, b"1180591620717411303424"),
     result("headers of success", "1", 200, 1, headers={"x-ms-run-fn-exec-ms": MILLISECONDS, **NOT_FAILED}),
     result(

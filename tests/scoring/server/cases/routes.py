@@ -18,6 +18,8 @@ CASES = [
     Case("unknown path by POST", ("POST", "/nope"), 404, message(NOT_FOUND), send="1"),
     Case("trailing slash", ("POST", "/score/"), 404, message(NOT_FOUND), send="1"),
     Case("upper case", ("POST", "/Score"), 404, message(NOT_FOUND), send="1"),
+    Case("repeated slashes", ("POST", "//score"), 200, 1, send="1"),
+    Case("more slashes", ("GET", "///"), 200, b"Healthy"),
     Case("escaped path", ("POST", "/%73core"), 200, 1, send="1"),
     Case("score by PUT", ("PUT", "/score"), 405, message(NOT_ALLOWED), send="1"),
     Case("score by PATCH", ("PATCH", "/score"), 405, message(NOT_ALLOWED), send="1"),

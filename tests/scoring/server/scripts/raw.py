@@ -42,6 +42,12 @@ def run(request):
         return AMLResponse(endless(), 200)
     if action == "breaks":
         return AMLResponse(breaks(), 200)
+    if action == "number":
+        return AMLResponse(5, 200)
+    if action == "never":
+        return AMLResponse(never(), 200)
+    if action == "endpoint":
+        return [request.endpoint, request.blueprint, request.view_args]
     if action == "closed":
         return closed
     if action == "form":
@@ -72,6 +78,11 @@ def endless():
             time.sleep(0.001)
     finally:
         closed.append(True)
+
+
+def never():
+    raise ValueError("secret detail")
+    yield
 
 
 def breaks():

@@ -1,0 +1,109 @@
+"""The front's output: whoever reads it slowly, or not at all, costs lines of the log and never requests."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import queue
+import select
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TextIO
+
+from .logs import LOGGER
+
+logger = logging.getLogger(LOGGER)
+
+MAX_PENDING = 1024 * 1024  # bytes that wait for the reader; more are dropped
+_CLOSE_S = 0.5
+
+
+class LogStream(io.TextIOBase):
+    """A stream in the place of `stream`, which a thread writes to. What is dropped is counted, and told afterwards."""
+
+    def __init__(self, stream: TextIO) -> None:
+        stream.flush()
+        self._stream = stream
+        self._number = stream.fileno()
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # an empty one ends the thread
+        self._offered = self._taken = 0  # bytes; writers count the one, the thread the other
+        self._dropped = 0  # lines
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self._lock = threading.Lock()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        return self._stream.errors
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        """Have `text` written, soon; drop it while too much waits."""
+        if self._ended:
+            return self._stream.write(text)
+        data = text.encode(self.encoding, self.errors or "strict")
+        lost = 0
+        with self._lock:
+            pending = self._offered - self._taken
+            if pending + len(data) > MAX_PENDING:
+                self._dropped += text.count("\n")
+            elif data:
+                if pending < MAX_PENDING // 2:
+                    lost, self._dropped = self._dropped, 0
+                self._offered += len(data)
+                self._chunks.put(data)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+                    self._thread.start()
+        if lost:  # logged without the lock, as the handler has one of its own
+            logger.warning("%d lines of the log are lost: nobody has read it for too long", lost)
+        return len(text)
+
+    def end(self, patience: float = _CLOSE_S) -> None:
+        """Write what is pending, unless nobody reads it; from now on write at once."""
+        if self._thread is not None:
+            self._chunks.put(b"")
+            self._thread.join(patience)
+        self._ended = True
+
+    def _write_all(self) -> None:
+        while data := self._chunks.get():
+            with contextlib.suppress(OSError):  # whoever reads the log has gone
+                self._write(memoryview(data))
+            self._taken += len(data)
+
+    def _write(self, view: memoryview) -> None:
+        while view:
+            try:
+                view = view[os.write(self._number, view) :]
+            except BlockingIOError:
+                select.select([], [self._number], [])
+
+
+@contextlib.contextmanager
+def patient_output() -> Iterator[None]:
+    """Within this, ``sys.stdout`` and ``sys.stderr`` make nobody wait."""
+    plain = sys.stdout, sys.stderr
+    streams = [LogStream(stream) for stream in plain]
+    sys.stdout, sys.stderr = streams
+    try:
+        yield
+    finally:
+        for stream in streams:
+            stream.end()
+        sys.stdout, sys.stderr = plain
