@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import itertools
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from . import batches, logs, results, tracing
 from .frames import Flag, Kind, LinkLost, Reply
 from .inputs import InputError, RequestMeta, wsgi_environ
 from .outbox import Outbox
-from .script import Script, Style
+from .script import Script, Style, flask_class
 from .settings import Settings
 
 logger = logging.getLogger(logs.LOGGER)
@@ -50,9 +50,9 @@ class Answers:
         try:
             if self._script.style is Style.RAW:
                 return self._answer_raw(meta, body)
-            if meta and "flask" in sys.modules:
-                with self._flask_context(RequestMeta.decode(meta), body):
-                    return self._run(self._script.arguments(meta, body))
+            if meta and self._script.names_flask:
+                request = RequestMeta.decode(meta)
+                return self._run_within_flask(request, body, lambda _request: self._script.arguments(meta, body))
             return self._run(self._script.arguments(meta, body))
         except InputError as failure:
             return results.error(failure.status, failure.message)
@@ -73,22 +73,21 @@ class Answers:
         self, run_batch: Callable[[list[str]], Any], batch: list[Batched]
     ) -> Iterator[tuple[int, Reply | None]]:
         """The number and the reply of each request, or None for a reply that has been sent already, as a stream."""
-        asked = [request for request in batch if request.reply is None]
-        tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
-        inputs = [request.text for request in asked]
-        context = self._flask_application().app_context() if "flask" in sys.modules else contextlib.nullcontext()
-        with context:
+        with _within(self._flask_application().app_context()) if self._script.names_flask else contextlib.nullcontext():
+            asked = [request for request in batch if request.reply is None]
+            tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
+            inputs = [request.text for request in asked]
             found = iter(
                 batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
             )
-        for request in batch:
-            self._number = request.number
-            tracing.enter(request.ids)
-            yield request.number, request.reply or self._reply_to(next(found))
+            for request in batch:
+                self._number = request.number
+                tracing.enter(request.ids)
+                yield request.number, request.reply or self._reply_to(next(found))
 
     def _reply_to(self, outcome: batches.Outcome) -> Reply | None:
         if outcome.error is not None:
-            logger.error("Encountered Exception", exc_info=outcome.error)
+            logs.tell(logger, "Encountered Exception", exc_info=outcome.error)
             return results.error(500, results.RUN_FAILED, run_failed=True)
         try:
             return self._reply(outcome.value, outcome.nanoseconds)
@@ -99,22 +98,28 @@ class Answers:
 
     def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
         request = RequestMeta.decode(meta)
-        if "flask" not in sys.modules:
+        if flask_class() is None:
             from .aml import AMLRequest
 
             return self._run(self._script.raw_arguments(AMLRequest(wsgi_environ(request, body)), request))
-        with self._flask_context(request, body) as context:
-            return self._run(self._script.raw_arguments(context.request, request))
+        return self._run_within_flask(request, body, lambda given: self._script.raw_arguments(given, request))
 
-    def _flask_context(self, request: RequestMeta, body: memoryview) -> Any:
-        """The context that Flask's helpers want, for a script that uses them; its `request` is Flask's own."""
-        return self._flask_application().request_context(wsgi_environ(request, body))
+    def _run_within_flask(
+        self, request: RequestMeta, body: memoryview, arguments: Callable[[Any], dict[str, Any]]
+    ) -> Reply | None:
+        """Call run() in the context that Flask's helpers want, with the `arguments` for Flask's own request."""
+
+        def run() -> Reply | None:
+            with _within(self._flask_application().request_context(wsgi_environ(request, body))) as context:
+                return self._run(arguments(context.request))
+
+        return contextvars.copy_context().run(run)  # what run() pushes, and leaves, is of this request alone
 
     def _flask_application(self) -> Any:
         if self._flask_app is None:
             from .aml import ENDPOINT
 
-            app = sys.modules["flask"].Flask(__name__)
+            app = flask_class()(__name__)
             app.add_url_rule(f"{self._path_prefix}/score", endpoint=ENDPOINT, methods=_METHODS)
             self._flask_app = app
         return self._flask_app
@@ -124,7 +129,7 @@ class Answers:
         try:
             result = self._script.run(**arguments)
         except BaseException:  # SystemExit and KeyboardInterrupt of a script are errors of one request
-            logs.tell_exception(logger, "Encountered Exception")
+            logs.tell(logger, "Encountered Exception", exc_info=True)
             return results.error(500, results.RUN_FAILED, run_failed=True)
         return self._reply(result, time.perf_counter_ns() - started)
 
@@ -139,7 +144,7 @@ class Answers:
             try:
                 body = results.encode(result, nan_as_null=self._nan_as_null)
             except results.NanError as failure:
-                logger.error("%s", failure)
+                logs.tell(logger, str(failure))
                 return results.error(500, str(failure), run_failed=True)
         return Reply(Kind.RESULT, Flag.TIMED, 200, spent, results.JSON_HEAD, body)
 
@@ -171,7 +176,7 @@ class Answers:
         try:
             first = list(itertools.islice(chunks, 1))
         except BaseException:
-            logs.tell_exception(logger, "Encountered Exception")
+            logs.tell(logger, "Encountered Exception", exc_info=True)
             _close(response)
             return results.error(500, results.RUN_FAILED, run_failed=True)
         outbox.send(start.encode(number))
@@ -180,15 +185,28 @@ class Answers:
         except LinkLost:
             raise
         except BaseException:
-            logger.exception("The response stream of run() broke off")
+            logs.tell(logger, "The response stream of run() broke off", exc_info=True)
             flags = Flag.ABORTED
         _close(response)  # belongs to the request, and to its time
         outbox.send(Reply(Kind.END, flags, 0, 0, b"", b"").encode(number))
         return None
 
 
+@contextlib.contextmanager
+def _within(context: Any) -> Iterator[Any]:
+    """One of Flask's contexts. What its end raises changes no answer, nor does what run() has left in it."""
+    context.push()
+    try:
+        yield context
+    finally:
+        try:
+            context.pop()
+        except BaseException:
+            logs.tell(logger, "The context of Flask could not be left: has run() pushed one of its own?", exc_info=True)
+
+
 def _unanswerable() -> Reply:
-    logs.tell_exception(logger, "The request could not be answered")
+    logs.tell(logger, "The request could not be answered", exc_info=True)
     return results.error(500, results.INTERNAL_ERROR)
 
 
@@ -197,4 +215,4 @@ def _close(response: Any) -> None:
     try:
         response.close()
     except BaseException:
-        logger.exception("The response of run() could not be closed")
+        logs.tell(logger, "The response of run() could not be closed", exc_info=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 
 _MAX_SECONDS = 1e7
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")  # RFC 3986, "pchar"
 _ORIGIN = re.compile(r"\*|(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?(?:[a-zA-Z0-9._-]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(?::\d+)?")
 
 
@@ -111,6 +112,8 @@ def digests(value: str) -> dict[str, str]:
 
 def prefix(value: str) -> str:
     stripped = value.strip("/")
+    if not _PATH.fullmatch(stripped):
+        raise ValueError("allowed are the letters, digits and signs of a URL's path, as in /models/digits")
     return f"/{stripped}" if stripped else ""
 
 

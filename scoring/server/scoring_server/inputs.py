@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import json
+import re
+import sys
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -52,6 +54,7 @@ class RequestMeta(msgspec.Struct, frozen=True, array_like=True):
         return ""
 
 
+_SLASHES = re.compile("//+")
 _encode_meta = msgspec.msgpack.Encoder().encode
 _decode_meta = msgspec.msgpack.Decoder(RequestMeta).decode
 
@@ -136,7 +139,7 @@ def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": meta.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "PATH_INFO": _SLASHES.sub("/", unquote_to_bytes(path).decode("latin-1")),  # as the service finds its routes
         "QUERY_STRING": query,
         "RAW_URI": meta.target,
         "REQUEST_URI": meta.target,
@@ -149,7 +152,7 @@ def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": meta.scheme,
         "wsgi.input": io.BytesIO(content),
-        "wsgi.errors": io.StringIO(),
+        "wsgi.errors": sys.stderr,
         "wsgi.multithread": False,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,

@@ -39,6 +39,8 @@ def plain(value: Any) -> Any:
         return repr(value)
 
 
+MAX_TARGET = 1024  # characters of a line
+
 quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 """A text as JSON writes it."""
 
@@ -57,7 +59,9 @@ class Answered(NamedTuple):
 
 
 def printable(target: str) -> str:
-    """A target as lines have it: what is not printable ASCII is escaped, as clients may send anything."""
+    """A target as lines have it: what is not printable ASCII is escaped, as clients may send anything, however long."""
+    if len(target) > MAX_TARGET:
+        target = f"{target[:MAX_TARGET]}..."
     return target if target.isascii() and target.isprintable() else ascii(target)[1:-1]
 
 

@@ -11,7 +11,7 @@ import select
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 from .logs import LOGGER
 
@@ -31,9 +31,9 @@ class LogStream(io.TextIOBase):
         self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()  # an empty one ends the thread
         self._offered = self._taken = 0  # bytes; writers count the one, the thread the other
         self._dropped = 0  # lines
-        self._thread: threading.Thread | None = None
-        self._ended = False
-        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._started = self._ended = False
+        self._lock = threading.RLock()  # a finalizer may log while this thread has it
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -42,6 +42,9 @@ class LogStream(io.TextIOBase):
     @property
     def errors(self) -> str | None:  # type: ignore[override]
         return self._stream.errors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def fileno(self) -> int:
         return self._number
@@ -60,15 +63,15 @@ class LogStream(io.TextIOBase):
         lost = 0
         with self._lock:
             pending = self._offered - self._taken
-            if pending + len(data) > MAX_PENDING:
+            if pending and pending + len(data) > MAX_PENDING:
                 self._dropped += text.count("\n")
             elif data:
                 if pending < MAX_PENDING // 2:
                     lost, self._dropped = self._dropped, 0
                 self._offered += len(data)
                 self._chunks.put(data)
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+                if not self._started:
+                    self._started = True
                     self._thread.start()
         if lost:  # logged without the lock, as the handler has one of its own
             logger.warning("%d lines of the log are lost: nobody has read it for too long", lost)
@@ -76,7 +79,7 @@ class LogStream(io.TextIOBase):
 
     def end(self, patience: float = _CLOSE_S) -> None:
         """Write what is pending, unless nobody reads it; from now on write at once."""
-        if self._thread is not None:
+        if self._started:
             self._chunks.put(b"")
             self._thread.join(patience)
         self._ended = True
@@ -97,13 +100,16 @@ class LogStream(io.TextIOBase):
 
 @contextlib.contextmanager
 def patient_output() -> Iterator[None]:
-    """Within this, ``sys.stdout`` and ``sys.stderr`` make nobody wait."""
-    plain = sys.stdout, sys.stderr
-    streams = [LogStream(stream) for stream in plain]
-    sys.stdout, sys.stderr = streams
+    """Within this, ``sys.stdout`` and ``sys.stderr`` make nobody wait, unless they are in memory."""
+    plain = {name: getattr(sys, name) for name in ("stdout", "stderr")}
+    streams = {}
+    for name, stream in plain.items():
+        with contextlib.suppress(io.UnsupportedOperation):
+            streams[name] = LogStream(stream)
+            setattr(sys, name, streams[name])
     try:
         yield
     finally:
-        for stream in streams:
+        for name, stream in streams.items():
             stream.end()
-        sys.stdout, sys.stderr = plain
+            setattr(sys, name, plain[name])

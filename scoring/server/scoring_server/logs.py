@@ -80,6 +80,7 @@ def capture_prints() -> None:
         *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
     ) -> None:
         if file is None or file is sys.stdout:
+            logger.disabled = False  # as who sets up logging has it
             logger.info((" " if sep is None else sep).join(map(str, values)))
         else:
             plain(*values, sep=sep, end=end, file=file, flush=flush)
@@ -99,13 +100,15 @@ def kept() -> Iterator[None]:
             logger.disabled = False
 
 
-def tell_exception(logger: logging.Logger, message: str) -> None:
-    """Log the exception that is being handled, or write it to stderr where the script has switched logging off."""
+def tell(logger: logging.Logger, message: str, *, exc_info: bool | BaseException = False) -> None:
+    """Log an error, with an exception or the one that is being handled; on stderr where a script has logging off."""
     logger.disabled = False
-    if logger.manager.disable >= logging.ERROR:
-        sys.stderr.write(f"{message}\n{traceback.format_exc()}")
-    else:
-        logger.exception(message)
+    if logger.manager.disable < logging.ERROR:
+        logger.error("%s", message, exc_info=exc_info)
+        return
+    error = sys.exc_info()[1] if exc_info is True else exc_info
+    lines = traceback.format_exception(type(error), error, error.__traceback__) if error else ()
+    sys.stderr.write("".join([f"{message}\n", *lines]))
 
 
 class AccessLog:

@@ -241,19 +241,20 @@ class Pool:
             return
         if status is None and not link.announced:
             status = await self._launcher.template_status()
+        how = _status(status, link.process)
         if link.announced:
             self.metrics.restarts += 1
-            logger.error("The worker with pid %s has ended%s and is replaced", link.process.pid, _status(status))
+            logger.error("The worker with pid %s has ended%s and is replaced", link.process.pid, how)
         elif self._launcher.was_refused(link.process):
             pass  # the template has said why
         elif not self.ready and not self._launcher.was_orphaned(link.process):
             if not self.failed.done():
                 if status != INIT_FAILED:  # then the worker has said why
-                    logger.error("The worker has ended before it was ready%s", _status(status))
+                    logger.error("The worker has ended before it was ready%s", how)
                 self.failed.set_result(status or 1)
             return
         else:
-            logger.error("A worker could not be started%s; next attempt in %.1f s", _status(status), self._delay)
+            logger.error("A worker could not be started%s; next attempt in %.1f s", how, self._delay)
             delay, self._delay = self._delay, min(30.0, self._delay * 2)
             await asyncio.sleep(delay)
         while not self._stopping:
@@ -303,11 +304,13 @@ class Pool:
             link.transport.abort()
 
 
-def _status(status: int | None) -> str:
+def _status(status: int | None, process: WorkerProcess) -> str:
     """How a process ended, in brackets; nothing where that is not known, as of one that the template has forked."""
     if status is None:
         return ""
-    known = status - 128 in signal.valid_signals()
-    name = f": {signal.Signals(status - 128).name}" if known else ""
-    memory = ", as when the memory is used up" if name.endswith("SIGKILL") else ""
+    try:
+        name = f": {signal.Signals(status - 128).name}"
+    except ValueError:  # no signal, or one without a name
+        return f" (status {status})"
+    memory = ", as when the memory is used up" if name.endswith("SIGKILL") and not process.killed else ""
     return f" (status {status}{name}{memory})"

@@ -18,6 +18,7 @@ from .progress import Progress
 from .settings import Settings
 
 _SEND_BUFFER = 1024 * 1024
+_END_SEEN_S = 0.05
 
 _Begin = Callable[[str, Sequence[int], Mapping[str, str]], int]
 """Has a process run one of this package's modules, with file descriptors as its arguments; gives its id."""
@@ -33,6 +34,7 @@ class WorkerProcess:
         self.progress = progress
         self.pid = pid
         self.template = template  # the process that is to fork it, or has
+        self.killed = False  # by this process
         self._is_child = is_child
 
     def close(self) -> None:
@@ -58,6 +60,7 @@ class WorkerProcess:
         if self.pid is not None:
             _kill(self.pid, number)
             if number == signal.SIGKILL:
+                self.killed = True
                 _kill_group(self.pid)
 
     async def end(self, patience: float) -> int | None:
@@ -74,7 +77,8 @@ class WorkerProcess:
             await asyncio.to_thread(_await_end_of_other, self.pid)
             return None
         ending = asyncio.ensure_future(asyncio.to_thread(_await_end, self.pid))
-        done, _ = await asyncio.wait([ending], timeout=patience)
+        # One that has ended, and so lost its link, is seen to have: that takes a moment.
+        done, _ = await asyncio.wait([ending], timeout=max(patience, _END_SEEN_S))
         if not done:
             self.kill()
             await ending

@@ -136,7 +136,8 @@ def encode(value: Any, *, nan_as_null: bool = False) -> bytes:
         except TypeError:
             if json.dumps is _dumps:
                 raise
-            return json.dumps(value).encode()  # the script has put its own in the place
+            # The script has put its own in the place, which may write NaN.
+            return _encode_plain(json.loads(json.dumps(value)), nan_as_null)
     except ValueError as failure:
         if "Circular" in str(failure):
             raise
@@ -185,5 +186,7 @@ def response_head(response: Response) -> tuple[int, int, bytes]:
 def stream(response: Response) -> Iterator[bytes]:
     """The chunks of a streamed response, empty ones left out."""
     for chunk in response.iter_encoded():
+        if not isinstance(chunk, bytes):
+            raise TypeError(f"A streamed response consists of text and bytes, not {type(chunk).__name__}.")
         if chunk:
             yield chunk

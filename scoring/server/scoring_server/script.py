@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,7 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 
-_FLASK = re.compile(rb"^\s*(?:import|from)\s+flask\b", re.MULTILINE)
+_FLASK = re.compile(rb"^\s*(?:import\s+flask\b|from\s+flask[\w.]*\s+import\b)", re.MULTILINE)
 
 
 class ScriptError(Exception):
@@ -53,8 +53,8 @@ class Script:
         self.module = module
         self.init: Callable[[], object] = module.init
         self.run: Callable[..., Any] = getattr(owner, "run", _run_alone)
-        for function in (self.init, self.run, self.run_batch):
-            _check_plain(function)
+        for name, function in (("init", self.init), ("run", self.run), ("run_batch", self.run_batch)):
+            _check_plain(name, function)
         parameters = list(inspect.signature(self.run).parameters.values())
         allowed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         if any(parameter.kind not in allowed for parameter in parameters):
@@ -64,6 +64,7 @@ class Script:
         if not self.parameters:
             raise ScriptError("run() takes no argument for the input. Give it one, as in run(raw_data).")
         self.style = _style(self.run)
+        self.names_flask = False  # in a module of the user's, be it within a function: its helpers want a context
         self._first = self.parameters[0].name
         if self.run_batch is not None and (self.style is not Style.PLAIN or self.takes_headers):
             kind = {Style.RAW: "decorated with @rawhttp", Style.SCHEMA: "decorated with @input_schema"}.get(
@@ -77,7 +78,8 @@ class Script:
     @property
     def needs_meta(self) -> bool:
         """Whether run() depends on more than the body of a POST."""
-        return self.takes_headers or self.style is not Style.PLAIN or "flask" in sys.modules
+        asks_flask = self.names_flask and self.run_batch is None
+        return self.takes_headers or self.style is not Style.PLAIN or asks_flask
 
     def arguments(self, meta: bytes, body: memoryview) -> dict[str, Any]:
         """The keyword arguments of run() for a request. Raises InputError."""
@@ -109,12 +111,11 @@ class Script:
         return chosen
 
 
-def _check_plain(function: Callable[..., Any] | None) -> None:
+def _check_plain(name: str, function: Callable[..., Any] | None) -> None:
     """Raise ScriptError for a function whose call gives no result: nobody would await or iterate it."""
-    name = getattr(function, "__name__", "")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise ScriptError(f"{name}() is declared with async def, and would not be awaited. Declare it with def.")
-    if inspect.isgeneratorfunction(function):
+    if name != "run_batch" and inspect.isgeneratorfunction(function):
         raise ScriptError(
             f"{name}() has a yield, so a call returns a generator. Return the result; to stream an answer, "
             "return AMLResponse(generator, 200)."
@@ -161,14 +162,29 @@ def load(settings: Settings) -> Script:
     module = importlib.util.module_from_spec(spec)
     sys.modules["entry_module"] = module  # dataclasses and pickle look their module up there
     spec.loader.exec_module(module)
-    if _FLASK.search(Path(path).read_bytes()):
-        # Also where a function imports it: what is served differs from the first request on.
-        with contextlib.suppress(ImportError):
-            importlib.import_module("flask")
     script = Script(module)
+    script.names_flask = _names_flask([os.path.dirname(path), root])
     logger.info("Found user script at %s", path)
     logger.info("run() is %s", _DESCRIPTIONS[script.style])
     return script
+
+
+def flask_class() -> Any:
+    """Flask's application class where Flask is imported, else None."""
+    return getattr(sys.modules.get("flask"), "Flask", None)
+
+
+def _names_flask(folders: Sequence[str]) -> bool:
+    """Whether a module in one of `folders` that is imported by now imports Flask, which this sees to then."""
+    own = tuple(f"{folder}{os.sep}" for folder in folders)
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__dict__", {}).get("__file__") or ""
+        if path.startswith(own) and path.endswith(".py") and "site-packages" not in path:
+            with contextlib.suppress(Exception):  # of the script, which may do without
+                if _FLASK.search(Path(path).read_bytes()):
+                    importlib.import_module("flask")
+                    return flask_class() is not None
+    return False
 
 
 _DESCRIPTIONS = {

@@ -6,14 +6,14 @@ import logging
 import os
 from collections.abc import Callable
 
+from . import logs
 from .exits import give_up
 from .frames import Flag, Reply
 from .inputs import RequestMeta
-from .logs import LOGGER
 from .script import Script
 from .settings import Settings
 
-logger = logging.getLogger(LOGGER)
+logger = logging.getLogger(logs.LOGGER)
 
 
 def warm_up(settings: Settings, script: Script, rehearse: Callable[[bytes, bytes], Reply | None]) -> None:
@@ -28,12 +28,12 @@ def warm_up(settings: Settings, script: Script, rehearse: Callable[[bytes, bytes
         with open(path, "rb") as file:
             body = file.read()
     except OSError as failure:
-        logger.error("SCORING_WARMUP_SAMPLE is %r, and %s cannot be read: %s", settings.warmup_sample, path, failure)
+        logs.tell(logger, f"SCORING_WARMUP_SAMPLE is {settings.warmup_sample!r}, and {path} cannot be read: {failure}")
         give_up()
     reply = rehearse(_meta(settings, len(body)) if script.needs_meta else b"", body)
     if reply is None or reply.status >= 400 or reply.flags & Flag.RUN_FAILED:
         said = "no answer" if reply is None else f"{reply.status} {reply.body[:1000].decode(errors='replace')}"
-        logger.error("The warm-up with %s failed: %s", path, said)
+        logs.tell(logger, f"The warm-up with {path} failed: {said}")
         give_up()
     logger.info("Warmed up with %s in %.3f ms", path, reply.nanoseconds / 1e6)
 

@@ -44,10 +44,10 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
         with logs.kept():
             script = load(settings)
     except ScriptError as failure:
-        logger.error("The entry script could not be loaded: %s", failure)
+        logs.tell(logger, f"The entry script could not be loaded: {failure}")
         give_up()
     except BaseException:
-        logs.tell_exception(logger, "The entry script could not be loaded")
+        logs.tell(logger, "The entry script could not be loaded", exc_info=True)
         _log_models(settings)
         give_up()
     for fd in gate:
@@ -58,7 +58,7 @@ def prepare(settings: Settings, gate: Sequence[int] = ()) -> Script:
         with logs.kept():
             script.init()
     except BaseException:
-        logs.tell_exception(logger, "User's init function failed")
+        logs.tell(logger, "User's init function failed", exc_info=True)
         _log_models(settings)
         give_up()
     logger.info("Users's init has completed successfully")
@@ -75,7 +75,7 @@ def describe(settings: Settings, script: Script) -> dict[str, swagger.Document]:
     try:
         return swagger.documents(settings, script)
     except ScriptError as failure:
-        logger.error("The service cannot be described: %s", failure)
+        logs.tell(logger, f"The service cannot be described: {failure}")
         give_up()
 
 
@@ -214,8 +214,9 @@ def start_process(settings: Settings) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     try:
         logs.configure(settings)
-    except SettingsError:
-        give_up()  # the front says why
+    except SettingsError as failure:
+        sys.stderr.write(f"A worker cannot start: {failure}\n")
+        give_up()
     logs.capture_prints()
     if settings.fast_json:
         fastjson.install()

@@ -91,6 +91,10 @@ REFUSALS = {
     "async run": ("def init(): pass\nasync def run(x): return x", "run() is declared with async def"),
     "async stream": ("def init(): pass\nasync def run(x): yield x", "run() is declared with async def"),
     "async batch": ("def init(): pass\nasync def run_batch(x): return x", "run_batch() is declared with async def"),
+    "no run where logging is off": (
+        "import logging\nlogging.disable(logging.CRITICAL)\ndef init(): pass",
+        "has no function run()",
+    ),
     "generator": ("def init(): pass\ndef run(x): yield x", "return AMLResponse(generator, 200)"),
 }
 
@@ -154,6 +158,7 @@ def test_a_script_without_its_suffix(tmp_path: Path) -> None:
 DEATHS = {
     "memory": ("os.kill(os.getpid(), 9)", 137, "(status 137: SIGKILL, as when the memory is used up)"),
     "exit": ("os._exit(7)", 7, "(status 7)"),
+    "a status beyond all signals": ("os._exit(170)", 170, "(status 170)"),
 }
 
 

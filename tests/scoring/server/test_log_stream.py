@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import logging
 import os
+import queue
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
 import pytest
-from scoring_server.log_stream import MAX_PENDING, LogStream
+from scoring_server.log_stream import MAX_PENDING, LogStream, patient_output
 
 from .kinds import wait_until_ready
 from .process import Log, app_root, launch
@@ -91,6 +95,51 @@ def test_the_end_does_not_wait_for_a_reader_who_has_stopped(pipe: Pipe) -> None:
     started = time.monotonic()
     stream.end(0.01)
     assert time.monotonic() - started < 10
+
+
+def test_what_is_more_than_may_wait_is_written_where_nothing_waits(pipe: Pipe) -> None:
+    stream = LogStream(pipe.stream)
+    stream.write("x" * (MAX_PENDING + 1) + "\n")
+    assert len(pipe.read(b"\n")) == MAX_PENDING + 2
+    stream.end()
+
+
+def test_a_finalizer_may_log_at_any_moment(pipe: Pipe) -> None:
+    """The collector runs where it will, also within a write."""
+    stream = LogStream(pipe.stream)
+
+    class Queue(queue.SimpleQueue[bytes]):
+        entered = False
+
+        def put(self, item: bytes, block: bool = True, timeout: float | None = None) -> None:
+            if not self.entered:
+                self.entered = True
+                stream.write("finalizer\n")
+            super().put(item, block, timeout)
+
+    stream._chunks = Queue()
+    writer = threading.Thread(target=stream.write, args=("line\n",), daemon=True)
+    writer.start()
+    assert pipe.read(b"line\n") == b"finalizer\nline\n"
+    writer.join()
+    stream.end()
+
+
+def test_what_else_a_stream_has_is_there(pipe: Pipe) -> None:
+    stream = LogStream(pipe.stream)
+    stream.reconfigure(encoding="ascii", errors="backslashreplace")
+    stream.write("\u00e4\n")
+    assert pipe.read(b"\n") == b"\\xe4\n"
+    assert stream.line_buffering == pipe.stream.line_buffering
+    stream.end()
+
+
+def test_streams_in_memory_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", memory)
+    with patient_output():
+        assert sys.stdout is memory
+    assert sys.stdout is memory
 
 
 def test_who_reads_no_more_costs_nothing_but_lines(pipe: Pipe) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scoring_server.json_logs import AccessLines, Answered, JsonFormatter
+from scoring_server.json_logs import AccessLines, Answered, JsonFormatter, printable
 from scoring_server.logs import AccessLog, tree
 from scoring_server.tracing import NO_IDS, Ids
 
@@ -46,6 +46,11 @@ def test_what_a_client_sends_cannot_forge_a_line(capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
     assert printed.endswith("azmlinfsrv - GET /a\\nfake line \\x1b[31m\\xe9 200 1.500ms 7\n")
+
+
+def test_a_long_target_is_cut() -> None:
+    assert printable("/" + "x" * 1023) == "/" + "x" * 1023
+    assert printable("/" + "x" * 1024) == "/" + "x" * 1023 + "..."
 
 
 def test_tree(tmp_path: Path) -> None:
@@ -152,16 +157,17 @@ def init():
     print("init")
     logging.config.dictConfig({"version": 1, "root": {"level": "INFO"}})
 def run(data):
-    print("got", data)
     logging.config.dictConfig({"version": 1, "root": {"level": "INFO"}})
+    print("got", data)
     if data == "silent":
         logging.disable(logging.CRITICAL)
     raise ValueError("a reason")
 """
 
 
-def test_a_script_that_sets_up_logging_silences_nobody(tmp_path: Path) -> None:
-    (tmp_path / "score.py").write_text(SETS_UP_LOGGING)
+@pytest.mark.parametrize("batch", ["", "def run_batch(inputs): return [run(*inputs)]"])
+def test_a_script_that_sets_up_logging_silences_nobody(tmp_path: Path, batch: str) -> None:
+    (tmp_path / "score.py").write_text(SETS_UP_LOGGING + batch)
     with running(tmp_path, "score.py") as server:
         for number, text in enumerate(("loud", "silent"), start=1):
             assert server.request("POST", "/score", text).status == 500

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scoring_server import results
+from werkzeug.wrappers import Response
 
 KEYS = (
     st.text(max_size=4) | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False)
@@ -118,6 +119,15 @@ def test_a_script_may_teach_json_its_types(monkeypatch: pytest.MonkeyPatch) -> N
         assert results.encode(value) == b'{"points": ["Point", 0.5]}'
     monkeypatch.setattr(json, "dumps", functools.partial(json.dumps, default=str))
     assert results.encode({"set": {1}}) == b'{"set": "{1}"}'
+    with pytest.raises(results.NanError):
+        results.encode({"set": {1}, "nan": math.nan})
+    assert results.encode({"set": {1}, "nan": math.nan}, nan_as_null=True) == b'{"set": "{1}", "nan": null}'
+
+
+def test_a_stream_is_of_bytes() -> None:
+    assert list(results.stream(Response(iter(["a", b"", b"b"])))) == [b"a", b"b"]
+    with pytest.raises(TypeError, match="consists of text and bytes, not int"):
+        list(results.stream(Response(iter([5]))))  # type: ignore[arg-type,list-item,unused-ignore]
 
 
 @pytest.mark.parametrize("value", [np.dtype("f8"), np.random.default_rng(), np.void(b"1"), np.bytes_(b"1")])

@@ -60,6 +60,8 @@ def test_a_time_out_answers_and_replaces_the_worker(tmp_path: Path, hang: str, v
         assert second.json() != first
         if hang not in ("deaf to SIGABRT", "stopped"):
             assert server.log.wait_for("plain.py", 2), "the stack of the hanging worker is in the log"
+        assert server.log.wait_for("is replaced")
+        assert "memory is used up" not in server.log.text
 
 
 def test_others_are_served_while_one_hangs(tmp_path: Path) -> None:
@@ -241,6 +243,14 @@ def test_a_template_that_dies_when_it_is_to_fork_is_made_anew(tmp_path: Path) ->
         assert answer.status == 200, server.log.text
         assert answer.json()["init"] != template
         assert server.log.wait_for("ready for serving traffic", 4)
+
+
+@pytest.mark.parametrize("status", [1, 137, 170, 255])
+def test_a_worker_is_replaced_whatever_its_status(tmp_path: Path, status: int) -> None:
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
+        assert server.score({"do": "value", "expression": f"os._exit({status})"}).status == 500
+        assert server.score(1).json() == 1
+        assert server.log.wait_for(f"has ended (status {status}")
 
 
 def test_an_idle_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
