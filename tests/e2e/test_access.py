@@ -298,7 +298,7 @@ def test_no_key_is_seen_but_by_the_server(project: Project, daemon: docker.Docke
     assert "secure:" in texts["settings"]
     assert "POST /score" in texts["log"], "requests are logged"
     words = [word.encode() for word in (*secrets, SCRIPT_LINE)]
-    for one in {seen.attrs["Image"] for seen in containers}:
+    for one in {seen.attrs["Image"] for seen in made}:
         assert found_in(daemon.images.get(one).save(), words) == {SCRIPT_LINE.encode()}, "all but the secrets"
     assert [place for place, text in texts.items() if any(secret in text for secret in secrets)] == []
 

@@ -20,6 +20,7 @@ from docker.models.containers import Container
 from tests.e2e.load import load
 from tests.e2e.networks import host_in
 from tests.e2e.project import Project, Run, check_out, plain_service
+from tests.holdings import containers
 
 pytestmark = pytest.mark.e2e
 
@@ -31,7 +32,6 @@ SCRIPT = """\
 import json, os, socket, time
 from azureml.contrib.services.aml_request import AMLRequest, rawhttp
 from azureml.contrib.services.aml_response import AMLResponse
-from tests.holdings import containers
 
 def init():
     global word
@@ -93,14 +93,14 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fronted]:
     assert not done.failed, done.output
 
 
-def containers(daemon: docker.DockerClient) -> list[Container]:
+def of_service(daemon: docker.DockerClient) -> list[Container]:
     """Return all containers of the service, those that never start too."""
     return [found for found in containers(daemon) if found.name.startswith(SERVICE)]
 
 
 def standing(daemon: docker.DockerClient) -> list[str]:
     """Return what they are named, without random digits."""
-    return sorted(re.sub("-[0-9a-f]{7}$", "", found.name) for found in containers(daemon))
+    return sorted(re.sub("-[0-9a-f]{7}$", "", found.name) for found in of_service(daemon))
 
 
 def test_a_running_service_gets_a_gateway_at_its_port(front: Fronted, daemon: docker.DockerClient) -> None:
@@ -117,7 +117,7 @@ def test_a_running_service_gets_a_gateway_at_its_port(front: Fronted, daemon: do
 def test_replicas_share_the_requests_and_one_that_is_stopped_loses_none(
     front: Fronted, daemon: docker.DockerClient
 ) -> None:
-    scoring = [found for found in containers(daemon) if "-replica-" in found.name]
+    scoring = [found for found in of_service(daemon) if "-replica-" in found.name]
     assert {front.ask()["host"] for _ in range(20)} == {found.id[:12] for found in scoring}
     with load(front.uri) as made:
         made.wait_for()
@@ -201,7 +201,7 @@ def test_a_request_that_takes_long_survives_an_update(front: Fronted, daemon: do
 def test_what_somebody_removed_is_there_again(front: Fronted, daemon: docker.DockerClient) -> None:
     before = front.uri
     for part in (f"{SERVICE}-replica-2", SERVICE, f"{SERVICE}-gateway-delivery"):
-        (gone,) = (found for found in containers(daemon) if re.fullmatch(rf"{part}(-[0-9a-f]{{7}})?", found.name))
+        (gone,) = (found for found in of_service(daemon) if re.fullmatch(rf"{part}(-[0-9a-f]{{7}})?", found.name))
         gone.remove(force=True)
         front.up()
         assert standing(daemon) == GATED
@@ -211,7 +211,7 @@ def test_what_somebody_removed_is_there_again(front: Fronted, daemon: docker.Doc
 
 
 def test_what_somebody_paused_or_took_off_its_network_is_back(front: Fronted, daemon: docker.DockerClient) -> None:
-    scoring = [found for found in containers(daemon) if "-replica-" in found.name]
+    scoring = [found for found in of_service(daemon) if "-replica-" in found.name]
     scoring[0].pause()
     (network,) = (found for found in daemon.networks.list() if found.name.startswith(SERVICE))
     network.disconnect(daemon.containers.get(SERVICE))
@@ -241,7 +241,7 @@ def test_a_service_gives_up_its_gateway(front: Fronted, daemon: docker.DockerCli
 
 def test_destroy_works_whatever_was_removed_by_hand(front: Fronted, daemon: docker.DockerClient) -> None:
     front.up(zeroDowntime=True)
-    for found in containers(daemon):
+    for found in of_service(daemon):
         found.remove(force=True)
     for volume in daemon.volumes.list():
         if volume.name.startswith(SERVICE):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import sys
+import time
 from collections.abc import Mapping, Sequence
 
 from . import __version__, signals
@@ -77,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = Settings.from_environ(environ)
     except SettingsError as error:
-        print(f"Configuration error: {error}", file=sys.stderr)
+        _complain(f"Configuration error: {error}", environ.get("SCORING_LOG_FORMAT", "").lower())
         return CONFIGURATION_ERROR
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -87,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         processes = launcher.start_first(settings.worker_count)
     except OSError as error:
-        return _give_up(error, launcher, [])
+        return _give_up(error, settings, launcher, [])
     if isinstance(processes, Forked):
         return processes.run()
     from . import verification
@@ -107,11 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             request_log = RequestLog(settings)
         sockets = [listening.bind(settings.host, port, refuse=settings.listen_when_ready) for port in ports]
     except (OSError, SettingsError) as error:
-        return _give_up(error, launcher, processes)
+        return _give_up(error, settings, launcher, processes)
     try:
         return server.run(settings, launcher, processes, sockets, access, request_log, verified)
     except (SettingsError, verification.ModelChangedError) as error:
-        return _give_up(error, launcher, processes)
+        return _give_up(error, settings, launcher, processes)
 
 
 def _fill_streams() -> None:
@@ -123,9 +125,18 @@ def _fill_streams() -> None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - open until the process ends
 
 
-def _give_up(error: Exception, launcher: Launcher, processes: Sequence[WorkerProcess]) -> int:
+def _complain(message: str, log_format: str) -> None:
+    if log_format == "json":
+        from . import json_logs
+        from .logs import LOGGER
+
+        message = json.dumps(json_logs.head(time.time(), "ERROR", LOGGER, os.getpid(), message))
+    print(message, file=sys.stderr)
+
+
+def _give_up(error: Exception, settings: Settings, launcher: Launcher, processes: Sequence[WorkerProcess]) -> int:
     """Say why the server cannot start, and end the workers that have been started; returns the exit status."""
-    print(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", file=sys.stderr)
+    _complain(f"Cannot start: {error.strerror if isinstance(error, OSError) else error}", settings.log_format)
     for process in processes:
         process.kill()
     launcher.close()

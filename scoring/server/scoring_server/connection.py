@@ -30,8 +30,9 @@ class Connection(Outgoing):
     does not take its answers.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, for_health: bool = False) -> None:
         super().__init__(service)
+        self.for_health = for_health  # of the port for health checks
         self.client: Address = ("", 0)
         self.scheme = "http"
         self.deaf = False  # what comes in is dropped

@@ -15,6 +15,12 @@ def text(value: str) -> str:
     return value
 
 
+def words(value: str) -> str:
+    if any(0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise ValueError("allowed is text in UTF-8")
+    return value
+
+
 def flag(value: str) -> bool:
     if value.lower() in ("true", "1", "yes", "on"):
         return True

@@ -43,6 +43,7 @@ class Keys:
         self._path = path
         self._version = _version(path) if path else None
         self._keys = read_keys(path) if path else []
+        self._told = ""  # of what keeps the file from being read
         self._checked = time.monotonic()
 
     def allow(self, authorization: bytes) -> bool:
@@ -67,13 +68,17 @@ class Keys:
         try:
             keys = read_keys(self._path)
         except SettingsError as error:
-            logger.error("The keys stay as they were: %s", error)
+            # Tried again each time: what was in the way may have nothing to do with the file.
+            if str(error) != self._told:
+                self._told = str(error)
+                logger.error("The keys stay as they were: %s", error)
         else:
             if _version(self._path) != version:
                 return  # changed while it was read: next time
             self._keys = keys
+            self._version = version
+            self._told = ""
             logger.info("The keys were read again")
-        self._version = version
 
 
 def _version(path: str) -> tuple[int, int, int] | None:

@@ -70,11 +70,18 @@ class Listener:
     """
 
     def __init__(
-        self, sock: socket.socket, service: Service, context: ssl.SSLContext | None, handshake_s: float
+        self,
+        sock: socket.socket,
+        service: Service,
+        context: ssl.SSLContext | None,
+        handshake_s: float,
+        *,
+        for_health: bool = False,
     ) -> None:
         self._socket = sock
         self._service = service
         self._context = context
+        self._for_health = for_health
         self._handshake_s = handshake_s if context else None
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
@@ -83,7 +90,9 @@ class Listener:
     async def start(self) -> None:
         if self._context is None:
             self._server = await self._loop.create_server(
-                lambda: Connection(self._service), sock=self._socket.dup(), backlog=_BACKLOG
+                lambda: Connection(self._service, for_health=self._for_health),
+                sock=self._socket.dup(),
+                backlog=_BACKLOG,
             )
         else:
             self._socket.listen(_BACKLOG)

@@ -74,7 +74,7 @@ class LogStream(io.TextIOBase):
                     self._started = True
                     self._thread.start()
         if lost:  # logged without the lock, as the handler has one of its own
-            logger.warning("%d lines of the log are lost: nobody has read it for too long", lost)
+            logger.warning("%d lines of the log are lost: for too long it was not read, or could not be written", lost)
         return len(text)
 
     def end(self, patience: float = _CLOSE_S) -> None:
@@ -85,17 +85,27 @@ class LogStream(io.TextIOBase):
         self._ended = True
 
     def _write_all(self) -> None:
+        torn = False
         while data := self._chunks.get():
-            with contextlib.suppress(OSError):  # whoever reads the log has gone
-                self._write(memoryview(data))
+            whole = b"\n" + data if torn else data  # no line is to be part of another
+            rest = self._write(memoryview(whole))
+            if len(rest) < len(whole):
+                torn = bool(rest) and not whole.endswith(b"\n", 0, len(whole) - len(rest))
+            if rest:
+                with self._lock:
+                    self._dropped += rest.count(b"\n")
             self._taken += len(data)
 
-    def _write(self, view: memoryview) -> None:
+    def _write(self, view: memoryview) -> bytes:
+        """Write it; gives what could not be, as whoever reads the log has gone, or the disk is full."""
         while view:
             try:
                 view = view[os.write(self._number, view) :]
             except BlockingIOError:
                 select.select([], [self._number], [])
+            except OSError:
+                break
+        return bytes(view)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import logging
 import logging.config
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -63,11 +64,27 @@ def configure(settings: Settings) -> str | None:
         logging.getLogger().handlers[:] = [handler]
         logging.getLogger().setLevel(settings.log_level)
         logging.captureWarnings(True)
+        threading.excepthook = _log_thread_exception
+        sys.unraisablehook = _log_unraisable
     logger = logging.getLogger(LOGGER)
     logger.handlers[:] = [handler]
     logger.setLevel(settings.log_level)
     logger.propagate = False
     return None
+
+
+def _log_thread_exception(args: threading.ExceptHookArgs) -> None:
+    if args.exc_type is not SystemExit and args.exc_value is not None:
+        name = args.thread.name if args.thread else "?"
+        tell(logging.getLogger(LOGGER), f"A thread has ended: {name}", exc_info=args.exc_value)
+
+
+def _log_unraisable(args: sys.UnraisableHookArgs) -> None:
+    tell(
+        logging.getLogger(LOGGER),
+        f"{args.err_msg or 'Exception ignored in'}: {args.object!r}",
+        exc_info=args.exc_value or False,
+    )
 
 
 def capture_prints() -> None:

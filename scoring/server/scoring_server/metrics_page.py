@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -103,7 +104,11 @@ class MetricsPage:
         yield from counter("process_cpu_seconds_total", "CPU time of the front process.", [({}, used.cpu_seconds)])
         yield from gauge("process_resident_memory_bytes", "Resident memory, in bytes.", [({}, used.resident_bytes)])
         yield from gauge("process_virtual_memory_bytes", "Virtual memory, in bytes.", [({}, used.virtual_bytes)])
-        yield from gauge("process_open_fds", "Open files.", [({}, procfs.open_files())])
+        open_files = procfs.open_files()
+        if open_files is not None:
+            yield from gauge("process_open_fds", "Open files.", [({}, open_files)])
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        yield from gauge("process_max_fds", "Files that may be open.", [({}, most)])
         yield from gauge(
             "process_start_time_seconds", "Start, in seconds since 1970.", [({}, round(self._metrics.started, 3))]
         )

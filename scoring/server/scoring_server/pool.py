@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections import deque
@@ -62,6 +63,7 @@ class Pool:
         self.front = scheduling.Front(settings.worker_count)
         self._scheduled = False
         self._stopping = False
+        self._stopped = asyncio.Event()
         self._end_s = 1.0  # for a worker to end by itself once its link is closed
         self._delay = 0.1
         self._lost = asyncio.Event()
@@ -109,13 +111,24 @@ class Pool:
         if len(self.queue) >= self._safe_queue:
             idle = sum(not link.in_flight and link.ready for link in self.links)
             if self.waiting >= self._max_queue + idle:
-                return False
+                self._leave_who_left()
+                if self.waiting >= self._max_queue + idle:
+                    return False
         if self._queue_timeout_ms:
             job.expires = self.loop.time() + self._queue_timeout_ms / 1000
             self._watch_expiry(job.expires)
         self.queue.append(job)
         self.schedule()
         return True
+
+    def _leave_who_left(self) -> None:
+        """Take those out of the queue whose callers have gone: they keep nobody else from a place."""
+        waiting = list(self.queue)
+        self.queue.clear()
+        self.queue.extend(job for job in waiting if not job.gone)
+        for job in waiting:
+            if job.gone:
+                job.receive(_CLOSED)
 
     def again(self, jobs: list[Job]) -> None:
         """Put `jobs`, which no worker has begun, before all that came later; and hand out what can be."""
@@ -255,17 +268,21 @@ class Pool:
             return
         else:
             logger.error("A worker could not be started%s; next attempt in %.1f s", how, self._delay)
-            delay, self._delay = self._delay, min(30.0, self._delay * 2)
-            await asyncio.sleep(delay)
+            await self._back_off()
         while not self._stopping:
             try:
                 await self._connect(self._launcher.start())
             except OSError as error:  # no room for its link's files, or for the process
                 logger.error("A worker could not be started (%s); next attempt in %.1f s", error, self._delay)
-                delay, self._delay = self._delay, min(30.0, self._delay * 2)
-                await asyncio.sleep(delay)
+                await self._back_off()
             else:
                 return
+
+    async def _back_off(self) -> None:
+        """Wait before the next attempt to start a worker, for longer each time; not when it is time to stop."""
+        delay, self._delay = self._delay, min(30.0, self._delay * 2)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), delay)
 
     def fail(self, job: Job, failure: str, message: str = results.RUN_FAILED) -> None:
         """Answer a job that no worker will finish."""
@@ -281,6 +298,7 @@ class Pool:
     async def stop(self, patience: float) -> None:
         """End the workers within `patience` seconds, by force if need be. What is queued or in flight fails."""
         self._stopping = True
+        self._stopped.set()
         self._end_s = min(self._end_s, patience / 2)
         while self.queue:
             self.fail(self.queue.popleft(), Failure.STOPPING)

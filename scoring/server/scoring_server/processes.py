@@ -19,6 +19,7 @@ from .settings import Settings
 
 _SEND_BUFFER = 1024 * 1024
 _END_SEEN_S = 0.05
+_LOOK_S = 0.05
 
 _Begin = Callable[[str, Sequence[int], Mapping[str, str]], int]
 """Has a process run one of this package's modules, with file descriptors as its arguments; gives its id."""
@@ -74,9 +75,9 @@ class WorkerProcess:
             return None
         if not self._is_child:
             self.kill()
-            await asyncio.to_thread(_await_end_of_other, self.pid)
+            await _in_thread(_await_end_of_other, self.pid)
             return None
-        ending = asyncio.ensure_future(asyncio.to_thread(_await_end, self.pid))
+        ending = asyncio.ensure_future(_in_thread(_await_end, self.pid))
         # One that has ended, and so lost its link, is seen to have: that takes a moment.
         done, _ = await asyncio.wait([ending], timeout=max(patience, _END_SEEN_S))
         if not done:
@@ -154,7 +155,7 @@ class Launcher:
         if self._template is None:
             return None
         pid = self._template[0]
-        ending = asyncio.ensure_future(asyncio.to_thread(_await_end, pid))
+        ending = asyncio.ensure_future(_in_thread(_await_end, pid))
         done, _ = await asyncio.wait([ending], timeout=patience)
         return self._forget_template() if done else None
 
@@ -246,6 +247,30 @@ def _kill_group(pid: int) -> None:
     """End what the script has started in the process group of a worker or template."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+async def _in_thread(wait: Callable[[int], None], pid: int) -> None:
+    """Have a thread wait for the end of a process, or look now and then where the system has no room for a thread."""
+    import asyncio
+
+    try:
+        await asyncio.to_thread(wait, pid)
+    except RuntimeError:
+        while not _is_over(pid):
+            await asyncio.sleep(_LOOK_S)
+
+
+def _is_over(pid: int) -> bool:
+    """Whether a process has ended, be it this one's child or not."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _await_end(pid: int) -> None:

@@ -40,6 +40,9 @@ def total(pids: Iterable[int]) -> Usage:
     )
 
 
-def open_files() -> int:
-    """How many files this process has open."""
-    return len(os.listdir("/proc/self/fd")) - 1  # without the listing's own
+def open_files() -> int | None:
+    """How many files this process has open; None where one more, to look at them, cannot be."""
+    try:
+        return len(os.listdir("/proc/self/fd")) - 1  # without the listing's own
+    except OSError:
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import logging
 import os
 import queue
@@ -53,7 +54,13 @@ class RotatingFile:
         self.close()
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(self._path, flags, 0o600)
-        self._size = os.fstat(self._fd).st_size
+        status = os.fstat(self._fd)
+        if status.st_uid == os.geteuid():
+            os.fchmod(self._fd, 0o600)  # it may have been there
+        elif status.st_mode & 0o077:
+            self.close()
+            raise PermissionError(errno.EPERM, "it is another user's, and not for its owner alone")
+        self._size = status.st_size
 
     def close(self) -> None:
         if self._fd >= 0:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
+import resource
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(logs.LOGGER)
 
 _LAST_S = 2.0  # of the time to stop in: for the workers' end, the last answers and the request log
 _CLOSE_S = 1.0
+_OTHER_FILES, _FILES_OF_A_WORKER = 40, 6
 
 
 class Access(NamedTuple):
@@ -57,6 +60,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     stop = signals.stop_event(loop)
     own_logging = logs.configure(settings) is not None
+    settings = _fitting(settings)
     pool = Pool(settings, launcher, processes, Metrics())
     log_format = "own" if own_logging else settings.log_format
     access_log = logs.AccessLog(loop, log_format)
@@ -64,12 +68,14 @@ async def serve(
     context = access.certificate.context if access.certificate else None
     # Health checks are asked where nobody knows the certificate's name: their own port has no TLS.
     listeners = [
-        Listener(sock, service, None if number else context, settings.read_timeout_s)
+        Listener(sock, service, None if number else context, settings.read_timeout_s, for_health=number > 0)
         for number, sock in enumerate(sockets)
     ]
     pool.failed.add_done_callback(lambda _failed: stop.set())
     if settings.unknown_keys:
         logger.warning("The config file has keys without a meaning here: %s", ", ".join(settings.unknown_keys))
+    if settings.unknown_variables:
+        logger.warning("Variables without a meaning here: %s", ", ".join(settings.unknown_variables))
     if not settings.listen_when_ready:
         await _listen(listeners, sockets, stop)
     await pool.start()
@@ -106,6 +112,22 @@ async def serve(
     if changed is not None:
         raise changed
     return status
+
+
+def _fitting(settings: Settings) -> Settings:
+    """The settings with no more connections than this process may have files open: beyond that, clients are reset."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    places = max(1, limit - _OTHER_FILES - _FILES_OF_A_WORKER * settings.worker_count)
+    if limit == resource.RLIM_INFINITY or places >= settings.max_connections:
+        return settings
+    logger.warning(
+        "SCORING_MAX_CONNECTIONS is %d, and %d at the same time are taken: this process may have %d files open. "
+        "Raise that limit (ulimit -n, docker run --ulimit nofile=...), or lower the setting.",
+        settings.max_connections,
+        places,
+        limit,
+    )
+    return dataclasses.replace(settings, max_connections=places)
 
 
 class Budget:

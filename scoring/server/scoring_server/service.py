@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,11 +18,12 @@ from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
 from .json_logs import Answered
 from .keys import Keys
-from .logs import AccessLog
+from .logs import LOGGER, AccessLog
 from .metrics import OTHER_METHOD, OTHER_ROUTE, Failure, status_failure
 from .metrics_page import MetricsPage
 from .models import served_models
 from .pool import Pool
+from .results import INTERNAL_ERROR
 from .settings import Settings
 from .tracing import NO_IDS
 from .ui import Ui
@@ -29,6 +31,8 @@ from .ui import Ui
 if TYPE_CHECKING:
     from .heads import RequestHead
     from .request_log import RequestLog
+
+logger = logging.getLogger(LOGGER)
 
 NOT_FOUND = (
     "The requested URL was not found on the server. If you entered the URL manually please check your spelling and "
@@ -42,6 +46,7 @@ METRICS = "/metrics"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])  # RFC 9110, 5789
 _SWEEP_S = 1.0
+_HEALTH_PLACES = 64
 _SLASHES = re.compile("//+")
 
 
@@ -68,6 +73,7 @@ class Service:
         self.buffered_bytes = 0
         self.draining = False
         self.connections: set[Connection] = set()
+        self._health_connections = 0  # of the health port: who fills the other must not make checks fail
         self.changed = asyncio.Event()  # a connection has gone
         self._max_buffered = settings.max_buffered_bytes
         self._max_connections = settings.max_connections
@@ -148,7 +154,11 @@ class Service:
         elif self.buffered_bytes > self._max_buffered and path not in self._spared:
             exchange.error(503, BUSY, RETRY)
         else:
-            answer(exchange)
+            try:
+                answer(exchange)
+            except Exception:  # to the parser it would be one of the request's
+                logger.exception("The request could not be answered")
+                exchange.error(500, INTERNAL_ERROR)
 
     def _health(self, exchange: Exchange) -> None:
         if self.pool.ready and not self.draining:
@@ -256,7 +266,7 @@ class Service:
 
     def has_place(self, coming: int = 0) -> bool:
         """Whether there may be one more connection, with as many others on their way."""
-        return len(self.connections) + coming < self._max_connections
+        return len(self.connections) - self._health_connections + coming < self._max_connections
 
     def refuse_connection(self) -> None:
         """Account for a connection that there is no place for."""
@@ -264,7 +274,12 @@ class Service:
 
     def connected(self, connection: Connection) -> bool:
         """Count `connection` in; False where there are too many."""
-        if not self.has_place():
+        if connection.for_health:
+            if self._health_connections >= _HEALTH_PLACES:
+                self.refuse_connection()
+                return False
+            self._health_connections += 1
+        elif not self.has_place():
             self.refuse_connection()
             return False
         self.connections.add(connection)
@@ -274,7 +289,9 @@ class Service:
         return True
 
     def disconnected(self, connection: Connection) -> None:
-        self.connections.discard(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self._health_connections -= connection.for_health
         self.changed.set()
 
     def _sweep(self) -> None:

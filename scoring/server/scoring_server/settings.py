@@ -22,6 +22,7 @@ from .conversions import (
     switch,
     text,
     time_limit,
+    words,
 )
 
 DEFAULT_APP_ROOT = "/var/azureml-app"
@@ -98,6 +99,7 @@ class Settings:
     model_records: str = "/opt/model-records"  # SCORING_MODEL_RECORDS: records of the models' files, and samples
     lame_duck_s: float = 0.0  # SCORING_LAME_DUCK: before that, still serving while health checks fail already
     unknown_keys: tuple[str, ...] = field(default=(), compare=False)  # of the config file, to be warned about
+    unknown_variables: tuple[str, ...] = field(default=(), compare=False)  # that begin as this server's own do
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -115,6 +117,9 @@ class Settings:
         if values.get("separate_health"):
             values.setdefault("health_port", DEFAULT_HEALTH_PORT)
         values["unknown_keys"] = tuple(sorted(set(config) - set(_VARIABLES) - _IGNORED))
+        given_names = {name for name in environ if name.startswith("SCORING_")}
+        values["unknown_variables"] = tuple(sorted(given_names - set(_VARIABLES)))
+        _check_room(values)
         return cls(**values)
 
     @property
@@ -127,6 +132,22 @@ class Settings:
     @property
     def script_path(self) -> str:
         return os.path.join(self.app_root, self.entry_script or "main.py")
+
+
+def _check_room(values: dict[str, Any]) -> None:
+    """See that there is room for the largest body. Raises SettingsError where both sizes are given and do not fit."""
+    largest = values.get("max_body_bytes", Settings.max_body_bytes)
+    held = values.get("max_buffered_bytes", Settings.max_buffered_bytes)
+    if held >= largest:
+        return
+    if "max_buffered_bytes" not in values:
+        values["max_buffered_bytes"] = largest
+    elif "max_body_bytes" not in values:
+        values["max_body_bytes"] = held
+    else:
+        raise SettingsError(
+            f"SCORING_MAX_BUFFERED_BYTES is {held}; it must be at least SCORING_MAX_BODY_BYTES, which is {largest}."
+        )
 
 
 def read_config(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -173,8 +194,8 @@ _VARIABLES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "AZUREML_SOURCE_DIRECTORY": ("source_directory", text),
     "AZUREML_MODEL_DIR": ("model_dir", text),
     "AZUREML_LOG_LEVEL": ("log_level", level),
-    "SERVICE_NAME": ("service_name", text),
-    "SERVICE_VERSION": ("service_version", text),
+    "SERVICE_NAME": ("service_name", words),
+    "SERVICE_VERSION": ("service_version", words),
     "SERVICE_PATH_PREFIX": ("path_prefix", prefix),
     "WORKER_COUNT": ("worker_count", integer(1, 1024)),
     "WORKER_PRELOAD": ("worker_preload", flag),

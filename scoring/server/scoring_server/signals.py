@@ -8,21 +8,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-STOP = (signal.SIGTERM, signal.SIGINT)
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+PASSED_OVER = (signal.SIGUSR1, signal.SIGUSR2)  # what tools send to have logs opened again, and would end a process
 
+_stop: list[signal.Signals] = []
 _early: list[int] = []
 
 
 def note_early() -> None:
     """Remember signals from now on: the workers are about to start, and must not be left behind."""
-    for number in STOP:
+    # One that is ignored, as nohup has SIGHUP be, stays so.
+    _stop[:] = [number for number in STOP if signal.getsignal(number) != signal.SIG_IGN]
+    for number in _stop:
         signal.signal(number, lambda number, _frame: _early.append(number))
+    for number in PASSED_OVER:
+        signal.signal(number, lambda _number, _frame: None)
 
 
 def forget() -> None:
     """Undo note_early() in a process that is another's copy, and does not stop as that does."""
     _early.clear()
-    for number in STOP:
+    for number in (*_stop, *PASSED_OVER):
         signal.signal(number, signal.SIG_DFL)
 
 
@@ -31,7 +37,7 @@ def stop_event(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
     import asyncio  # late, so that the first worker starts before it is loaded
 
     stop = asyncio.Event()
-    for number in STOP:
+    for number in _stop:
         loop.add_signal_handler(number, stop.set)
     if _early:
         stop.set()

@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import NoReturn
 
-from . import forking, logs, memory, warmup
+from . import forking, logs, memory, orphans, warmup
 from .progress import Progress
 from .settings import Settings
 from .worker import Worker, describe, prepare, start_process
@@ -29,6 +29,8 @@ def main() -> None:
         for fd in (control_fd, *gate):
             os.set_inheritable(fd, False)
         settings = Settings.from_environ()
+        orphans.end_with_parent(signal.SIGKILL)
+        orphans.stay_with(control)
         start_process(settings)
         script = prepare(settings, gate)
         documents = describe(settings, script)
@@ -40,8 +42,11 @@ def main() -> None:
             packet, fds, _, _ = socket.recv_fds(control, 16, 2)
             if not packet:
                 return
-            if os.fork() == 0:
-                break
+            try:
+                if os.fork() == 0:
+                    break
+            except OSError as error:  # the link's end tells the front, which tries again
+                logger.error("A worker cannot be forked: %s", error)
             for fd in fds:
                 os.close(fd)
     memory.go_first()
@@ -49,6 +54,9 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _disown_children()
     with socket.socket(fileno=fds[0]) as link:
+        # The template may end for reasons of its own: the signal is one to look whether the front is there.
+        orphans.stay_with(link)
+        orphans.end_with_parent(signal.SIGTERM)
         worker = Worker(link, Progress(fds[1]), script, settings)
         # Not before the fork: threads that a library starts at its first use would be missing in the workers.
         warmup.warm_up(settings, script, worker.rehearse)

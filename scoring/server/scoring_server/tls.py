@@ -22,6 +22,7 @@ class Certificate:
         self._files = certificate, key
         self._version: list[tuple[int, int, int]] | None = self._read_version()
         self._current = self._load()
+        self._told: tuple[object, str] | None = None  # of what keeps the files from being read
         self._checked = time.monotonic()
         self.context = self._load()
         self.context.sni_callback = self._choose
@@ -67,12 +68,17 @@ class Certificate:
             version = None
         if version == self._version:
             return
-        self._version = version
         try:
             self._current = self._load()
-            logger.info("The TLS certificate was read again")
         except (OSError, ssl.SSLError, ValueError) as error:
-            logger.error("The TLS certificate stays as it was: %s", error)
+            # Tried again each time: what was in the way may have nothing to do with the files.
+            if (version, str(error)) != self._told:
+                self._told = version, str(error)
+                logger.error("The TLS certificate stays as it was: %s", error)
+        else:
+            self._version = version
+            self._told = None
+            logger.info("The TLS certificate was read again")
 
 
 def _no_password() -> str:

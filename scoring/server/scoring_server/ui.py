@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from .logs import LOGGER
+from .results import INTERNAL_ERROR
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ class Ui:
         except OSError as error:
             logger.error("The test page's %s cannot be read: %s", name, error)
             exchange.error(404, f"{name} is not installed.")
+        except Exception:
+            logger.exception("The test page's %s cannot be made", name)
+            exchange.error(500, INTERNAL_ERROR)
         else:
             _send(file, exchange)
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import fastarray, fastjson, logs, memory, scheduling, swagger, warmup
+from . import fastarray, fastjson, logs, memory, orphans, scheduling, swagger, warmup
 from .answers import Answers, Batched
 from .exits import give_up
 from .frames import Kind, LinkLost, Reply, RequestReader
@@ -227,8 +227,10 @@ def main() -> None:
     link_fd, progress_fd, *gate = map(int, sys.argv[1:])
     settings = Settings.from_environ()
     memory.go_first()
-    start_process(settings)
+    orphans.end_with_parent(signal.SIGKILL)
     with socket.socket(fileno=link_fd) as link:
+        orphans.stay_with(link)
+        start_process(settings)
         progress = Progress(progress_fd)
         for fd in (link_fd, progress_fd, *gate):
             os.set_inheritable(fd, False)

@@ -101,6 +101,27 @@ def test_a_file_gone_wrong_changes_nothing(
     assert "key" not in caplog.text.replace("keys", "").replace("SCORING_KEYS_FILE", "").replace("The key", "")
 
 
+def test_what_could_not_be_read_for_a_moment_is_read_then(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where no more files can be opened: else a key that was replaced would stay valid for good."""
+    path = tmp_path / "keys"
+    path.write_text("old-key")
+    keys = Keys(str(path))
+    path.write_text("new-key")
+
+    def exhausted(_path: str) -> list[bytes]:
+        raise SettingsError("Too many open files")
+
+    with monkeypatch.context() as moment:
+        moment.setattr("scoring_server.keys.read_keys", exhausted)
+        clock.pass_()
+        assert keys.allow(b"Bearer old-key")
+    clock.pass_()
+    assert not keys.allow(b"Bearer old-key")
+    assert keys.allow(b"Bearer new-key")
+
+
 def test_half_a_file_is_not_read(tmp_path: Path, clock: Clock) -> None:
     """Who writes a file in two steps has time for the second."""
     path = tmp_path / "keys"

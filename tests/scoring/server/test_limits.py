@@ -7,12 +7,16 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from scoring_server.results import INTERNAL_ERROR
 
-from .process import Server, Together, app_root, read_all, running
-from .wire import END, HEAD, LAST, LAST_CHUNKED, assert_serves, status
+from tests.ports import free_port
+
+from .process import Server, Together, app_root, later, read_all, running, wait_for_queue
+from .wire import END, HEAD, LAST, LAST_CHUNKED, assert_serves, post, status
 
 
 @pytest.mark.parametrize(
@@ -160,3 +164,81 @@ def test_no_buffered_bytes_are_forgotten(tmp_path: Path) -> None:
         deadline = time.monotonic() + 20
         while server.request("POST", "/score", b" " * 999 + b"7").status != 200:
             assert time.monotonic() < deadline, "room is missing"
+
+
+def test_who_has_left_takes_no_place_in_the_queue(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", {"SCORING_MAX_QUEUE": "2"}) as server, ThreadPoolExecutor(2) as pool:
+        busy = later(server, {"do": "sleep", "seconds": 3})
+        for count in (1, 2):
+            with server.connect() as leaving:
+                leaving.sendall(post("7"))
+                wait_for_queue(server, count)
+        while "\nscoring_connections 2\n" not in server.request("GET", "/metrics").body.decode():
+            pass
+        living = [pool.submit(server.score, number) for number in range(2)]
+        assert [each.result(30).json() for each in living] == [0, 1]
+        assert busy.result(30).status == 200
+        assert server.log.wait_for("POST /score 499", 2)
+
+
+LIMITED = """
+import resource, runpy, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
+sys.argv[0] = "scoring_server"
+runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_fewer_connections_where_fewer_files_may_be_open(tmp_path: Path) -> None:
+    """They are refused with a word, and counted, in place of being reset."""
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", program=["-c", LIMITED]) as server, ExitStack() as stack:
+        assert server.log.wait_for("SCORING_MAX_CONNECTIONS is 4096, and 34 at the same time are taken")
+        kept = stack.enter_context(server.connect())
+        for _ in range(33):
+            stack.enter_context(server.connect())
+        for _ in range(20):
+            refused = stack.enter_context(server.connect())
+            assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
+        kept.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        page = read_all(kept).decode()
+        assert "\nscoring_connections_refused_total 20\n" in page
+        assert "\nprocess_max_fds 80\n" in page
+
+
+def test_the_health_port_has_places_of_its_own(tmp_path: Path) -> None:
+    root, port = app_root(tmp_path, "plain.py", "sibling.py"), free_port()
+    environ = {"SCORING_MAX_CONNECTIONS": "3", "SCORING_HEALTH_PORT": str(port)}
+    with running(root, "plain.py", environ) as server, ExitStack() as stack:
+        health = Server(server.process, port, server.log, root)
+        for _ in range(3):
+            stack.enter_context(server.connect()).sendall(b"G")
+        with server.connect() as refused:
+            assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
+        for _ in range(5):
+            assert health.request("GET", "/").body == b"Healthy"
+        checks = [stack.enter_context(health.connect()) for _ in range(64)]
+        with health.connect() as refused:
+            assert refused.recv(65536).startswith(b"HTTP/1.1 503 ")
+        checks[0].close()
+        while health.request("GET", "/").status != 200:
+            pass
+
+
+BROKEN_PAGE = """
+import runpy, sys
+from scoring_server.metrics_page import MetricsPage
+MetricsPage.render = lambda *_: 1 / 0
+sys.argv[0] = "scoring_server"
+runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_an_error_of_the_servers_own_is_told(tmp_path: Path) -> None:
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", program=["-W", "ignore", "-c", BROKEN_PAGE]) as server:
+        answer = server.request("GET", "/metrics")
+        assert (answer.status, answer.message) == (500, INTERNAL_ERROR)
+        assert server.log.wait_for("ZeroDivisionError")
+        assert server.score(1).json() == 1

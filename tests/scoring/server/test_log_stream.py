@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import logging
@@ -95,6 +96,10 @@ def test_the_end_does_not_wait_for_a_reader_who_has_stopped(pipe: Pipe) -> None:
     started = time.monotonic()
     stream.end(0.01)
     assert time.monotonic() - started < 10
+    rest = 100 * len(LINE)
+    while rest:
+        rest -= len(os.read(pipe.reading, 1 << 16))
+    stream._thread.join()
 
 
 def test_what_is_more_than_may_wait_is_written_where_nothing_waits(pipe: Pipe) -> None:
@@ -149,6 +154,33 @@ def test_who_reads_no_more_costs_nothing_but_lines(pipe: Pipe) -> None:
     stream.write("lost\n")
     stream.end()
     assert stream._taken == len("lost\n")
+
+
+def test_what_could_not_be_written_is_told_and_tears_no_line(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a disk that is full for a while."""
+    stream, number, write, full = LogStream(pipe.stream), pipe.stream.fileno(), os.write, True
+
+    def write_some(fd: int, data: bytes | memoryview) -> int:
+        if fd != number or not full:
+            return write(fd, data)
+        if len(data) > 4:
+            return write(fd, data[:4])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", write_some)
+        stream.write("first\n")
+        stream.write("second\nthird\n")
+        while stream._taken < stream._offered:
+            time.sleep(0.001)
+        full = False
+        with caplog.at_level(logging.WARNING):
+            stream.write("fourth\n")
+        assert pipe.read(b"fourth\n") == b"firs\nsecond\nthir\nfourth\n"
+        stream.end()
+    assert [record.args for record in caplog.records] == [(2,)]
 
 
 def test_requests_are_answered_while_nobody_reads_the_log(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from scoring_server.json_logs import AccessLines, Answered, JsonFormatter, print
 from scoring_server.logs import AccessLog, tree
 from scoring_server.tracing import NO_IDS, Ids
 
-from .process import PLAIN, app_root, running
+from .process import PLAIN, app_root, launch, running
 
 SCRIPT = """
 import logging
@@ -102,6 +102,45 @@ def test_json_lines(script: Path) -> None:
     other = line_with("GET /nope 404")
     assert (other["request_id"], other["trace_id"]) == ('q"uote', "azure")
     assert not any("too fine" in line["message"] for line in lines)
+
+
+def test_a_start_that_fails_is_told_in_json_too(script: Path) -> None:
+    environ = {"SCORING_LOG_FORMAT": "json", "SCORING_KEYS_FILE": "/nope"}
+    for more, told in (({}, "Cannot start: SCORING_KEYS_FILE"), ({"WORKER_COUNT": "x"}, "Configuration error: WORKER")):
+        server = launch(script, "score.py", {**environ, **more}, program=PLAIN)
+        server.log.join()
+        assert server.process.wait(10) == 3
+        (line,) = [json.loads(line) for line in server.log.lines if told in line]
+        assert line["message"].startswith(told)
+        assert line["level"] == "ERROR"
+
+
+STRAYS = """
+import threading
+class Odd:
+    def __del__(self): raise ValueError("odd")
+def init(): pass
+def run(data):
+    thread = threading.Thread(target=lambda: 1 / 0, name="mine")
+    thread.start()
+    thread.join()
+    del thread
+    Odd()
+"""
+
+
+def test_errors_that_nobody_handles_are_json_too(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(STRAYS)
+    with running(tmp_path, "score.py", {"SCORING_LOG_FORMAT": "json"}, program=PLAIN) as server:
+        assert server.request("POST", "/score", "x", {"x-request-id": "one"}).status == 200
+        found = [json.loads(line) for line in server.log.lines]
+    thread = next(line for line in found if line["message"] == "A thread has ended: mine")
+    assert (thread["exception"].splitlines()[-1], thread["request_id"]) == (
+        "ZeroDivisionError: division by zero",
+        "one",
+    )
+    odd = next(line for line in found if "__del__" in line["message"])
+    assert odd["exception"].endswith("ValueError: odd")
 
 
 @pytest.mark.parametrize(

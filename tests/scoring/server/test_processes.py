@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import os
 import signal
+import socket
 import subprocess
 from typing import Any
 
 import pytest
 from scoring_server import forked
-from scoring_server.processes import Launcher
+from scoring_server.processes import Launcher, WorkerProcess
+from scoring_server.progress import Progress
 from scoring_server.settings import Settings
 
 
@@ -46,3 +50,16 @@ def test_a_first_start_that_fails_leaves_no_worker(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BlockingIOError):
         Launcher(Settings(worker_count=2, worker_preload=False)).start_first(2)
     assert started[0].wait(10) == -signal.SIGKILL
+
+
+def test_an_end_is_seen_where_there_is_no_room_for_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def exhausted(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(asyncio, "to_thread", exhausted)
+    child = os.posix_spawn("/bin/sleep", ["sleep", "600"], os.environ)
+    mine, theirs = socket.socketpair()
+    with mine, theirs, contextlib.closing(Progress.create()) as progress:
+        process = WorkerProcess(mine, progress, child, is_child=True)
+        assert asyncio.run(process.end(0.0)) == 128 + signal.SIGKILL
+        assert process.killed

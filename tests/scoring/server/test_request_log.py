@@ -39,6 +39,25 @@ def wait_until(server: Server, condition: Callable[[], bool]) -> None:
     raise AssertionError(server.log.text)
 
 
+def test_a_file_that_is_there_becomes_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    path.chmod(0o644)
+    RotatingFile(str(path), 10_000, 1).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_another_users_file_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "log"
+    path.touch()
+    path.chmod(0o644)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    with pytest.raises(PermissionError, match="another user's"):
+        RotatingFile(str(path), 10_000, 1)
+    path.chmod(0o600)
+    RotatingFile(str(path), 10_000, 1).close()
+
+
 @pytest.mark.parametrize(
     ("request_", "response", "expected"),
     [

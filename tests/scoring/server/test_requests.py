@@ -59,6 +59,13 @@ WRONG = {
     "coding with a vertical tab": HEAD + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "coding with a space before colon": HEAD + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
     "folded coding": HEAD + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    # hosts
+    "host with blanks": b"GET / HTTP/1.1\r\nHost: a b" + END,
+    "host with markup": b"GET / HTTP/1.1\r\nHost: <script>" + END,
+    "host with a path": b"GET / HTTP/1.1\r\nHost: a/b" + END,
+    "host with a user": b"GET / HTTP/1.1\r\nHost: a@b" + END,
+    "port that is no number": b"GET / HTTP/1.1\r\nHost: a:b" + END,
+    # chunks
     "chunks in 1.0": b"POST /score HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n7\r\n0\r\n\r\n",
     # chunks
     "chunk size that is no number": CHUNKED + b"zz\r\n",
@@ -94,6 +101,8 @@ def test_what_is_not_http_gets_400(plain: Server, data: bytes) -> None:
 
 UNUSUAL = {
     "no host": (b"GET / HTTP/1.1" + END, 200, b"Healthy"),
+    "address of version 6": (b"GET / HTTP/1.1\r\nHost: [::1]:80" + END, 200, b"Healthy"),
+    "empty host": (b"GET / HTTP/1.1\r\nHost:" + END, 200, b"Healthy"),
     "any host": (b"GET / HTTP/1.1\r\nHost: evil.example:80" + END, 200, b"Healthy"),
     "empty lines before": (b"\r\n\r\nGET / HTTP/1.1\r\nHost: x" + END, 200, b"Healthy"),
     "whole URL": (b"GET http://x/ HTTP/1.1\r\nHost: x" + END, 200, b"Healthy"),

@@ -53,6 +53,7 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_READ_TIMEOUT", "0", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "-1", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "soon", "seconds, more than 0"),
+        ("SERVICE_NAME", "Gr\udcf6\udcdfe", "UTF-8"),
         ("SERVICE_PATH_PREFIX", "/a/<b>", "a URL's path"),
         ("AML_CORS_ORIGINS", r"https://.*\.a\.example", "patterns are not"),
         ("AML_CORS_ORIGINS", "https://a.example/page", "origins such as https://a.example"),
@@ -95,6 +96,30 @@ def test_an_empty_variable_is_not_set(tmp_path: Path) -> None:
     empty = {"AML_APP_ROOT": str(tmp_path), "SERVICE_NAME": "", "WORKER_COUNT": "", "AML_CORS_ORIGINS": ""}
     settings = Settings.from_environ(empty)
     assert (settings.service_name, settings.worker_count, settings.cors_origins) == ("file", 2, ("http://a",))
+
+
+def test_unknown_variables_are_kept_for_a_warning() -> None:
+    environ = {"SCORING_KEY_FILE": "keys", "SCORING_KEYS_FILE": "keys", "OTHER": ""}
+    assert Settings.from_environ(environ).unknown_variables == ("SCORING_KEY_FILE",)
+
+
+@pytest.mark.parametrize(
+    ("body", "buffered", "expected"),
+    [("", "", (100, 512)), ("1024", "", (1024, 1024)), ("", "50", (50, 50)), ("10", "20", (10, 20))],
+)
+def test_there_is_room_for_the_largest_body(body: str, buffered: str, expected: tuple[int, int]) -> None:
+    def size(mebibytes: str) -> str:
+        return str(int(mebibytes) << 20) if mebibytes else ""
+
+    environ = {"SCORING_MAX_BODY_BYTES": size(body), "SCORING_MAX_BUFFERED_BYTES": size(buffered)}
+    settings = Settings.from_environ(environ)
+    assert (settings.max_body_bytes >> 20, settings.max_buffered_bytes >> 20) == expected
+
+
+def test_room_for_less_than_the_largest_body_is_an_error() -> None:
+    environ = {"SCORING_MAX_BODY_BYTES": "20", "SCORING_MAX_BUFFERED_BYTES": "10"}
+    with pytest.raises(SettingsError, match="must be at least SCORING_MAX_BODY_BYTES, which is 20"):
+        Settings.from_environ(environ)
 
 
 def test_a_config_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
 import signal
 import socket
@@ -40,6 +41,22 @@ def test_sigterm_finishes_what_was_asked(tmp_path: Path) -> None:
         assert server.process.wait(10) == 0
         with pytest.raises(ConnectionRefusedError):
             server.connect()
+
+
+def test_a_worker_that_is_being_restarted_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(
+        "import os, pathlib\ndef init():\n    if pathlib.Path('fail').exists(): os._exit(1)\n"
+        "def run(data): return os.getpid()\n"
+    )
+    environ = {"WORKER_COUNT": "2", "WORKER_PRELOAD": "false"}
+    with running(tmp_path, "score.py", environ, workers=2) as server:
+        (tmp_path / "fail").touch()
+        os.kill(server.score(1).json(), signal.SIGKILL)
+        assert server.log.wait_for("next attempt in 3.2 s")
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - started < 2.5
 
 
 REQUEST = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"

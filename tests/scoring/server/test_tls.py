@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import shutil
 import ssl
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from scoring_server.tls import Certificate
 
 from tests.ports import free_port
 
@@ -108,6 +110,28 @@ def test_old_protocols_are_refused(tmp_path: Path) -> None:
             done = subprocess.run([*command, version], input=b"", capture_output=True, timeout=30)
             assert (done.returncode == 0) == works, version
         assert ask(server, "GET", "/").body == b"Healthy"
+
+
+def test_a_pair_that_could_not_be_read_for_a_moment_is_read_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_certificate(tmp_path, "one")
+    pair = Certificate(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+    first = pair._current
+    make_certificate(tmp_path, "two")
+
+    def exhausted() -> ssl.SSLContext:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as moment:
+        moment.setattr(pair, "_load", exhausted)
+        pair._refresh()
+        assert pair._current is first
+    pair._refresh()
+    second = pair._current
+    assert second is not first
+    pair._refresh()
+    assert pair._current is second, "read once"
 
 
 def test_silent_clients_do_not_keep_the_server_from_stopping(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Signals that reach more than the front, and workers whose front is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from .process import app_root, await_end, later, running, write_script
+
+FORKS = """
+import multiprocessing, os, signal, time
+def init(): pass
+def run(data):
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join(30)
+    return child.exitcode
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_to_all_processes_loses_no_request(tmp_path: Path, workers: int) -> None:
+    """As systemd has it, whose default is to signal the whole control group."""
+    environ = {"WORKER_COUNT": str(workers)}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=workers) as server:
+        front = server.process.pid
+        children = [int(pid) for pid in Path(f"/proc/{front}/task/{front}/children").read_text().split()]
+        pid = server.score({"do": "pid"}).json()
+        busy = later(server, {"do": "sleep", "seconds": 1})
+        for each in {*children, pid, front}:
+            os.kill(each, signal.SIGTERM)
+        assert busy.result(30).status == 200
+        assert server.process.wait(30) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_script_forks_takes_the_signal(tmp_path: Path, workers: int) -> None:
+    environ = {"WORKER_COUNT": str(workers), "PYTHONWARNINGS": "ignore"}
+    with running(write_script(tmp_path, FORKS), "score.py", environ, workers=workers) as server:
+        assert server.score(1).json() == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("busy", ["time.sleep(60)", "[None for _ in iter(int, 1)]"])
+def test_a_worker_does_not_outlive_its_front(tmp_path: Path, workers: int, busy: str) -> None:
+    """Though it is at work, and so does not see that its link is closed."""
+    environ = {"WORKER_COUNT": str(workers)}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=workers) as server:
+        expression = f"(print('worker', os.getpid(), flush=True), {busy})"
+        later(server, {"do": "value", "expression": expression})
+        assert server.log.wait_for("print - worker")
+        (line,) = [line for line in server.log.lines if "print - worker" in line]
+        server.process.kill()
+        await_end(int(line.split()[-1]))
+        server.log.join()  # ends with the last process that has it
+        assert server.log.ended
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
+def test_other_signals_to_end_drain_too(tmp_path: Path, number: signal.Signals) -> None:
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
+        busy = later(server, {"do": "sleep", "seconds": 0.5})
+        server.process.send_signal(number)
+        assert busy.result(30).status == 200
+        assert server.process.wait(30) == 0
+
+
+def test_signals_without_a_meaning_are_passed_over(tmp_path: Path) -> None:
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            server.process.send_signal(number)
+            assert server.score(1).json() == 1
+        assert server.stop() == 0
+
+
+def test_nohup_stays_in_force(tmp_path: Path) -> None:
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    program = ["-c", ignoring, "-m", "scoring_server"]
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", program=program) as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert server.score(1).json() == 1
+        assert server.stop() == 0
