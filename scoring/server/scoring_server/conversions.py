@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 _MAX_SECONDS = 1e7
-_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")  # RFC 3986, "pchar"
+_NO_PATH = re.compile(r"[?#<>\x00-\x1f\x7f]")
 _ORIGIN = re.compile(r"\*|(?:[a-zA-Z][a-zA-Z0-9+.-]*://)?(?:[a-zA-Z0-9._-]+|\[[0-9a-fA-F.]*:[0-9a-fA-F:.]*\])(?::\d+)?")
 
 
@@ -118,8 +118,8 @@ def digests(value: str) -> dict[str, str]:
 
 def prefix(value: str) -> str:
     stripped = value.strip("/")
-    if not _PATH.fullmatch(stripped):
-        raise ValueError("allowed are the letters, digits and signs of a URL's path, as in /models/digits")
+    if _NO_PATH.search(stripped):
+        raise ValueError("allowed is the path of a URL, as /models/digits, without ? # < >")
     return f"/{stripped}" if stripped else ""
 
 

@@ -10,36 +10,43 @@ import signal
 import socket
 import threading
 
+from . import signals
+
+_SIGNALS = (*(each for each in signals.STOP if each != signal.SIGINT), *signals.PASSED_OVER)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def stay_with(link: socket.socket) -> None:
-    """Have this process pass over SIGTERM, unless the other end of `link` is closed: then it ends at once.
+    """Have this process pass over the signals to end, unless the other end of `link` is closed: then it ends at once.
 
     Whoever ends a service may signal all of its processes; the front makes of that what there is to be made. What the
-    script forks takes the signal as ever, also one that comes at once: it is held back until that is so.
+    script forks takes the signals as ever, also one that comes at once: it is held back until that is so. Signals
+    that are ignored, or that the script takes, stay so.
     """
-    poll = select.poll()
-    poll.register(link, 0)  # a hang-up is told without being asked for
     masks = threading.local()
 
     def pass_over(_number: int, _frame: object) -> None:
+        poll = select.poll()
+        poll.register(link, 0)  # a hang-up is told without being asked for
         if poll.poll(0):
             os._exit(128 + signal.SIGTERM)
 
     def hold() -> None:
-        masks.former = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        masks.former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
 
     def let_go() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, masks.former)
 
     def forget() -> None:
-        if signal.getsignal(signal.SIGTERM) is pass_over:
-            with contextlib.suppress(ValueError):
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is pass_over:
+                with contextlib.suppress(ValueError):
+                    signal.signal(number, signal.SIG_DFL)
         let_go()
 
-    signal.signal(signal.SIGTERM, pass_over)
+    for number in _SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, pass_over)
     os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=forget)
 
 

@@ -19,8 +19,8 @@ TOO_MANY = f"The request has more than {MAX_HEADERS} headers."
 TOO_LONG = f"The request's URL is longer than {MAX_TARGET} bytes."
 
 _EMPTY_LINE = b"\r\n\r\n"
-# RFC 9110, 7.2, and RFC 3986, 3.2.2: a name or an address and a port; one alone.
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
+# RFC 9110, 7.2, and RFC 3986, 3.2.2: a name or an address, and a port; some clients send zones, and names in UTF-8.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%\x80-\xff-]*|\[[0-9A-Fa-f:.]+(?:%[\w.~%-]+)?\])(?::[0-9]*)?[ \t]*")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) /[!-~]* HTTP/1\.[01]\r\n")
 _ERRORS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
 _REPEATED = 4 * 1024  # bytes of a head that is remembered, in case that the next request has the same

@@ -27,6 +27,7 @@ logger = logging.getLogger(LOGGER)
 
 _CLOSED = Reply(Kind.END, Flag.ABORTED, 0, 0, b"", b"")
 _MAX_BATCH_BYTES = 16 * 1024 * 1024  # bodies of one batch, if it is more than one request
+_LOOK_S = 0.05
 STOPPING = "The service is stopping."
 
 
@@ -64,6 +65,7 @@ class Pool:
         self._scheduled = False
         self._stopping = False
         self._stopped = asyncio.Event()
+        self._looked = 0.0  # for those who have left
         self._end_s = 1.0  # for a worker to end by itself once its link is closed
         self._delay = 0.1
         self._lost = asyncio.Event()
@@ -123,6 +125,10 @@ class Pool:
 
     def _leave_who_left(self) -> None:
         """Take those out of the queue whose callers have gone: they keep nobody else from a place."""
+        now = self.loop.time()
+        if now - self._looked < _LOOK_S:  # a long queue takes time to look through
+            return
+        self._looked = now
         waiting = list(self.queue)
         self.queue.clear()
         self.queue.extend(job for job in waiting if not job.gone)

@@ -157,6 +157,7 @@ class Launcher:
         pid = self._template[0]
         ending = asyncio.ensure_future(_in_thread(_await_end, pid))
         done, _ = await asyncio.wait([ending], timeout=patience)
+        ending.cancel()
         return self._forget_template() if done else None
 
     def was_refused(self, process: WorkerProcess) -> bool:
@@ -168,11 +169,11 @@ class Launcher:
         self._proven = process.template
 
     def was_orphaned(self, process: WorkerProcess) -> bool:
-        """Whether a worker is not ready for no fault of init(): its template, which had loaded the script, is gone."""
-        template = process.template
-        return (
-            template is not None and template == self._proven and (not self._template or self._template[0] != template)
-        )
+        """Whether a worker is not ready for no fault of init(): its template had loaded the script.
+
+        Then the template has ended, or there was no room for a fork.
+        """
+        return process.template is not None and process.template == self._proven
 
     def _forget_template(self) -> int | None:
         """Reap the template if it has ended."""

@@ -13,6 +13,7 @@ import logging
 import os
 import queue
 import random
+import stat
 import threading
 import time
 from collections.abc import Iterable
@@ -55,7 +56,9 @@ class RotatingFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(self._path, flags, 0o600)
         status = os.fstat(self._fd)
-        if status.st_uid == os.geteuid():
+        if not stat.S_ISREG(status.st_mode):
+            pass  # as /dev/null is
+        elif status.st_uid == os.geteuid():
             os.fchmod(self._fd, 0o600)  # it may have been there
         elif status.st_mode & 0o077:
             self.close()

@@ -186,6 +186,8 @@ def response_head(response: Response) -> tuple[int, int, bytes]:
 def stream(response: Response) -> Iterator[bytes]:
     """The chunks of a streamed response, empty ones left out."""
     for chunk in response.iter_encoded():
+        if isinstance(chunk, (bytearray, memoryview)):
+            chunk = bytes(chunk)
         if not isinstance(chunk, bytes):
             raise TypeError(f"A streamed response consists of text and bytes, not {type(chunk).__name__}.")
         if chunk:

@@ -23,7 +23,9 @@ from .settings import Settings
 logger = logging.getLogger(LOGGER)
 
 
-_FLASK = re.compile(rb"^\s*(?:import\s+flask\b|from\s+flask[\w.]*\s+import\b)", re.MULTILINE)
+_FLASK = re.compile(
+    rb"^\s*(?:import\s+(?:[\w.]+(?:\s+as\s+\w+)?\s*,\s*)*flask\b|from\s+flask[\w.]*\s+import\b)", re.MULTILINE
+)
 
 
 class ScriptError(Exception):
@@ -176,12 +178,14 @@ def flask_class() -> Any:
 
 def _names_flask(folders: Sequence[str]) -> bool:
     """Whether a module in one of `folders` that is imported by now imports Flask, which this sees to then."""
-    own = tuple(f"{folder}{os.sep}" for folder in folders)
+    own = tuple(os.path.join(folder, "") for folder in folders)
     for module in list(sys.modules.values()):
         path = getattr(module, "__dict__", {}).get("__file__") or ""
         if path.startswith(own) and path.endswith(".py") and "site-packages" not in path:
             with contextlib.suppress(Exception):  # of the script, which may do without
-                if _FLASK.search(Path(path).read_bytes()):
+                flask = sys.modules.get("flask")
+                has_it = flask is not None and any(value is flask for value in list(vars(module).values()))
+                if has_it or _FLASK.search(Path(path).read_bytes()):
                     importlib.import_module("flask")
                     return flask_class() is not None
     return False

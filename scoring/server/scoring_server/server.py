@@ -19,7 +19,7 @@ from .log_stream import patient_output
 from .metrics import Metrics
 from .pool import Pool
 from .processes import Launcher, WorkerProcess
-from .service import Service
+from .service import HEALTH_PLACES, Service
 from .settings import Settings
 from .tls import Certificate
 
@@ -117,7 +117,8 @@ async def serve(
 def _fitting(settings: Settings) -> Settings:
     """The settings with no more connections than this process may have files open: beyond that, clients are reset."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    places = max(1, limit - _OTHER_FILES - _FILES_OF_A_WORKER * settings.worker_count)
+    health = HEALTH_PLACES if settings.health_port else 0
+    places = max(1, limit - _OTHER_FILES - health - _FILES_OF_A_WORKER * settings.worker_count)
     if limit == resource.RLIM_INFINITY or places >= settings.max_connections:
         return settings
     logger.warning(

@@ -46,7 +46,7 @@ METRICS = "/metrics"
 _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])  # RFC 9110, 5789
 _SWEEP_S = 1.0
-_HEALTH_PLACES = 64
+HEALTH_PLACES = 64
 _SLASHES = re.compile("//+")
 
 
@@ -158,7 +158,10 @@ class Service:
                 answer(exchange)
             except Exception:  # to the parser it would be one of the request's
                 logger.exception("The request could not be answered")
-                exchange.error(500, INTERNAL_ERROR)
+                if exchange.finished:  # what failed came after the answer
+                    exchange.connection.abort()
+                else:
+                    exchange.error(500, INTERNAL_ERROR)
 
     def _health(self, exchange: Exchange) -> None:
         if self.pool.ready and not self.draining:
@@ -275,8 +278,8 @@ class Service:
     def connected(self, connection: Connection) -> bool:
         """Count `connection` in; False where there are too many."""
         if connection.for_health:
-            if self._health_connections >= _HEALTH_PLACES:
-                self.refuse_connection()
+            if self._health_connections >= HEALTH_PLACES:
+                self.metrics.refused_connections += 1
                 return False
             self._health_connections += 1
         elif not self.has_place():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import asyncio
 
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_MAY_STAY = (signal.SIGHUP, signal.SIGQUIT)  # ignored where they are, as nohup has it
 PASSED_OVER = (signal.SIGUSR1, signal.SIGUSR2)  # what tools send to have logs opened again, and would end a process
 
 _stop: list[signal.Signals] = []
@@ -17,8 +18,7 @@ _early: list[int] = []
 
 def note_early() -> None:
     """Remember signals from now on: the workers are about to start, and must not be left behind."""
-    # One that is ignored, as nohup has SIGHUP be, stays so.
-    _stop[:] = [number for number in STOP if signal.getsignal(number) != signal.SIG_IGN]
+    _stop[:] = [number for number in STOP if number not in _MAY_STAY or signal.getsignal(number) != signal.SIG_IGN]
     for number in _stop:
         signal.signal(number, lambda number, _frame: _early.append(number))
     for number in PASSED_OVER:

@@ -43,6 +43,11 @@ def run_batch(inputs):
     for text in inputs:
         yield jsonify(text=text)
 """
+IMPORTS = (
+    "import json, flask\n",
+    "import os.path as p , flask as f\nimport flask\n",
+    "x = 1; import flask\n",
+)
 LAZY = "def helper(data):\n    from flask import jsonify, request\n    return jsonify(data=data, seen=request.path)\n"
 BROKEN = """
 import sys
@@ -93,6 +98,13 @@ def test_a_module_of_the_users_may_import_it_late(tmp_path: Path, script_package
     script = "from own.helping import helper\ndef init(): pass\ndef run(data): return helper(data)\n"
     with serving(tmp_path, script_packages, script) as server:
         assert server.request("POST", "//score", "x").json() == {"data": "x", "seen": "/score"}
+
+
+@pytest.mark.parametrize("line", IMPORTS)
+def test_ways_to_import_it(tmp_path: Path, script_packages: Path, line: str) -> None:
+    script = f"{line}def init(): pass\ndef run(data): return flask.request.path\n"
+    with serving(tmp_path, script_packages, script) as server:
+        assert server.score(1).json() == "/score"
 
 
 @pytest.mark.parametrize(

@@ -242,3 +242,28 @@ def test_an_error_of_the_servers_own_is_told(tmp_path: Path) -> None:
         assert (answer.status, answer.message) == (500, INTERNAL_ERROR)
         assert server.log.wait_for("ZeroDivisionError")
         assert server.score(1).json() == 1
+
+
+BROKEN_LOG = """
+import runpy, sys
+from scoring_server.logs import AccessLog
+write = AccessLog.write
+def fail(self, answered):
+    if answered.target == "/swagger.json":
+        raise ZeroDivisionError("secret detail")
+    write(self, answered)
+AccessLog.write = fail
+sys.argv[0] = "scoring_server"
+runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_an_error_after_an_answer_makes_no_second_one(tmp_path: Path) -> None:
+    """It would be taken for the next request's."""
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", program=["-W", "ignore", "-c", BROKEN_LOG]) as server:
+        with server.connect() as connection:
+            connection.sendall(b"GET /swagger.json HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_all(connection).count(b"HTTP/1.1 ") <= 1
+        assert server.log.wait_for("ZeroDivisionError")
+        assert server.score(1).json() == 1

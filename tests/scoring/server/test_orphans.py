@@ -22,8 +22,9 @@ def run(data):
 """
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_signal_to_all_processes_loses_no_request(tmp_path: Path, workers: int) -> None:
+def test_a_signal_to_all_processes_loses_no_request(tmp_path: Path, workers: int, number: signal.Signals) -> None:
     """As systemd has it, whose default is to signal the whole control group."""
     environ = {"WORKER_COUNT": str(workers)}
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=workers) as server:
@@ -32,7 +33,8 @@ def test_a_signal_to_all_processes_loses_no_request(tmp_path: Path, workers: int
         pid = server.score({"do": "pid"}).json()
         busy = later(server, {"do": "sleep", "seconds": 1})
         for each in {*children, pid, front}:
-            os.kill(each, signal.SIGTERM)
+            for _ in range(20 if each != front else 1):
+                os.kill(each, number)
         assert busy.result(30).status == 200
         assert server.process.wait(30) == 0
 
@@ -87,3 +89,29 @@ def test_nohup_stays_in_force(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGHUP)
         assert server.score(1).json() == 1
         assert server.stop() == 0
+
+
+SCARCE = """
+import errno, os, pathlib
+def init():
+    os.fork = scarce
+def scarce(fork=os.fork):
+    if pathlib.Path("scarce").exists():
+        pathlib.Path("scarce").unlink()
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+def run(data):
+    if data == '"die"':
+        os._exit(1)
+    return os.getpid()
+"""
+
+
+def test_a_moment_without_room_for_a_worker_passes(tmp_path: Path) -> None:
+    with running(write_script(tmp_path, SCARCE), "score.py", {"WORKER_COUNT": "2"}, workers=2) as server:
+        (tmp_path / "scarce").touch()
+        assert server.score("die").status == 500
+        assert server.score("die").status == 500
+        assert server.log.wait_for("A worker cannot be forked: ")
+        assert server.log.wait_for("ready for serving traffic", 4)
+        assert server.score(1).status == 200

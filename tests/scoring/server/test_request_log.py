@@ -47,6 +47,13 @@ def test_a_file_that_is_there_becomes_its_owners_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_no_file_keeps_its_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed: list[int] = []
+    monkeypatch.setattr(os, "fchmod", lambda _fd, mode: changed.append(mode))
+    RotatingFile(os.devnull, 10_000, 1).close()
+    assert changed == []
+
+
 def test_another_users_file_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "log"
     path.touch()

@@ -102,6 +102,9 @@ def test_what_is_not_http_gets_400(plain: Server, data: bytes) -> None:
 UNUSUAL = {
     "no host": (b"GET / HTTP/1.1" + END, 200, b"Healthy"),
     "address of version 6": (b"GET / HTTP/1.1\r\nHost: [::1]:80" + END, 200, b"Healthy"),
+    "address with a zone": (b"GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]" + END, 200, b"Healthy"),
+    "host and a blank": (b"GET / HTTP/1.1\r\nHost: a_b.example:80 \t" + END, 200, b"Healthy"),
+    "host in UTF-8": ("GET / HTTP/1.1\r\nHost: m\u00f6del".encode() + END, 200, b"Healthy"),
     "empty host": (b"GET / HTTP/1.1\r\nHost:" + END, 200, b"Healthy"),
     "any host": (b"GET / HTTP/1.1\r\nHost: evil.example:80" + END, 200, b"Healthy"),
     "empty lines before": (b"\r\n\r\nGET / HTTP/1.1\r\nHost: x" + END, 200, b"Healthy"),

@@ -125,7 +125,8 @@ def test_a_script_may_teach_json_its_types(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_stream_is_of_bytes() -> None:
-    assert list(results.stream(Response(iter(["a", b"", b"b"])))) == [b"a", b"b"]
+    chunks = ["a", b"", b"b", bytearray(b"c"), memoryview(b"d")]
+    assert list(results.stream(Response(iter(chunks)))) == [b"a", b"b", b"c", b"d"]  # type: ignore[arg-type,unused-ignore]
     with pytest.raises(TypeError, match="consists of text and bytes, not int"):
         list(results.stream(Response(iter([5]))))  # type: ignore[arg-type,list-item,unused-ignore]
 

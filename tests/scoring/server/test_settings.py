@@ -54,7 +54,7 @@ def test_values(variable: str, given: str, name: str, expected: object) -> None:
         ("SCORING_READ_TIMEOUT", "-1", "seconds, more than 0"),
         ("SCORING_READ_TIMEOUT", "soon", "seconds, more than 0"),
         ("SERVICE_NAME", "Gr\udcf6\udcdfe", "UTF-8"),
-        ("SERVICE_PATH_PREFIX", "/a/<b>", "a URL's path"),
+        ("SERVICE_PATH_PREFIX", "/a/<b>", "the path of a URL"),
         ("AML_CORS_ORIGINS", r"https://.*\.a\.example", "patterns are not"),
         ("AML_CORS_ORIGINS", "https://a.example/page", "origins such as https://a.example"),
         ("AML_CORS_ORIGINS", "[1]", "with commas between"),
