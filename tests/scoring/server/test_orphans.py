@@ -10,6 +10,18 @@ import pytest
 
 from .process import app_root, await_end, later, running, write_script
 
+
+def beginning_with(action: str) -> list[str]:
+    """What Python is to run for a server that finds its signals like this, whatever those of the tests are."""
+    code = (
+        "import os, signal, sys\n"
+        "for name in ('SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGUSR1', 'SIGUSR2'):\n"
+        f"    signal.signal(getattr(signal, name), signal.{action})\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'scoring_server', *sys.argv[1:]])"
+    )
+    return ["-c", code]
+
+
 FORKS = """
 import multiprocessing, os, signal, time
 def init(): pass
@@ -26,8 +38,9 @@ def run(data):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_signal_to_all_processes_loses_no_request(tmp_path: Path, workers: int, number: signal.Signals) -> None:
     """As systemd has it, whose default is to signal the whole control group."""
-    environ = {"WORKER_COUNT": str(workers)}
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=workers) as server:
+    environ, program = {"WORKER_COUNT": str(workers)}, beginning_with("SIG_DFL")
+    root = app_root(tmp_path, "plain.py", "sibling.py")
+    with running(root, "plain.py", environ, workers=workers, program=program) as server:
         front = server.process.pid
         children = [int(pid) for pid in Path(f"/proc/{front}/task/{front}/children").read_text().split()]
         pid = server.score({"do": "pid"}).json()
@@ -64,7 +77,8 @@ def test_a_worker_does_not_outlive_its_front(tmp_path: Path, workers: int, busy:
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
 def test_other_signals_to_end_drain_too(tmp_path: Path, number: signal.Signals) -> None:
-    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py") as server:
+    program = beginning_with("SIG_DFL")
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", program=program) as server:
         busy = later(server, {"do": "sleep", "seconds": 0.5})
         server.process.send_signal(number)
         assert busy.result(30).status == 200
@@ -80,15 +94,12 @@ def test_signals_without_a_meaning_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_nohup_stays_in_force(tmp_path: Path) -> None:
-    ignoring = (
-        "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
-        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    )
-    program = ["-c", ignoring, "-m", "scoring_server"]
+    """But not what a shell does to SIGINT for what it has in the background."""
+    program = beginning_with("SIG_IGN")
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", program=program) as server:
         server.process.send_signal(signal.SIGHUP)
         assert server.score(1).json() == 1
-        assert server.stop() == 0
+        assert server.stop(signal.SIGINT) == 0
 
 
 SCARCE = """
