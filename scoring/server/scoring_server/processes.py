@@ -154,11 +154,12 @@ class Launcher:
 
         if self._template is None:
             return None
-        pid = self._template[0]
-        ending = asyncio.ensure_future(_in_thread(_await_end, pid))
-        done, _ = await asyncio.wait([ending], timeout=patience)
-        ending.cancel()
-        return self._forget_template() if done else None
+        pid, end = self._template[0], time.monotonic() + patience
+        while not _is_over(pid):  # no thread: it may live on, and threads that wait for it would pile up
+            if time.monotonic() > end:
+                return None
+            await asyncio.sleep(_LOOK_S)
+        return self._forget_template()
 
     def was_refused(self, process: WorkerProcess) -> bool:
         """Whether a worker's template has ended as it cannot be forked: start() now makes workers that are not."""
