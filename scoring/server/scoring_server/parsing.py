@@ -52,6 +52,7 @@ class RequestParser:
         self.in_head = False  # a head has begun and is not complete
         self._receiver = receiver
         self._parser = httptools.HttpRequestParser(self)
+        self._host = b""  # the latest that was right
         self._method = ""  # where httptools does not know it
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -225,7 +226,7 @@ class RequestParser:
         head = RequestHead(method, target, headers, fields, version, keep_alive, length)
         if (
             version not in ("1.1", "1.0")
-            or not _HOST.fullmatch(fields.get(b"host", b""))
+            or not self._names_host(fields.get(b"host", b""))
             or (b"transfer-encoding" in fields and not frames_well(head))
         ):
             self._refuse(400, NOT_HTTP, head)
@@ -237,6 +238,14 @@ class RequestParser:
         self._body_size = self._body_wire = 0
         self._remaining = length
         self._receiver.request_head(head)
+
+    def _names_host(self, host: bytes) -> bool:
+        """Whether this is a Host header's value: most connections have but one."""
+        if host != self._host:
+            if not _HOST.fullmatch(host):
+                return False
+            self._host = host
+        return True
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
