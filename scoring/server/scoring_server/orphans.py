@@ -14,6 +14,7 @@ from . import signals
 
 _SIGNALS = (*(each for each in signals.STOP if each != signal.SIGINT), *signals.PASSED_OVER)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_MOMENT_MS = 100  # a process that is killed keeps its files open until the last of its threads has ended
 
 
 def stay_with(link: socket.socket) -> None:
@@ -28,7 +29,7 @@ def stay_with(link: socket.socket) -> None:
     def pass_over(_number: int, _frame: object) -> None:
         poll = select.poll()
         poll.register(link, 0)  # a hang-up is told without being asked for
-        if poll.poll(0):
+        if poll.poll(_MOMENT_MS):
             os._exit(128 + signal.SIGTERM)
 
     def hold() -> None:
