@@ -59,6 +59,11 @@ _encode_meta = msgspec.msgpack.Encoder().encode
 _decode_meta = msgspec.msgpack.Decoder(RequestMeta).decode
 
 
+def with_single_slashes(path: str) -> str:
+    """A path with repeated slashes as one, which is how clients that join an address and a path are understood."""
+    return _SLASHES.sub("/", path) if "//" in path else path
+
+
 def header_dict(meta: RequestMeta) -> dict[str, str]:
     """Headers as scripts get them in `request_headers`: ``Title-Case`` names, repeated ones joined with a comma."""
     headers: dict[str, str] = {}
@@ -139,7 +144,7 @@ def wsgi_environ(meta: RequestMeta, body: memoryview) -> dict[str, Any]:
     environ: dict[str, Any] = {
         "REQUEST_METHOD": meta.method,
         "SCRIPT_NAME": "",
-        "PATH_INFO": _SLASHES.sub("/", unquote_to_bytes(path).decode("latin-1")),  # as the service finds its routes
+        "PATH_INFO": with_single_slashes(unquote_to_bytes(path).decode("latin-1")),  # as the service finds its routes
         "QUERY_STRING": query,
         "RAW_URI": meta.target,
         "REQUEST_URI": meta.target,

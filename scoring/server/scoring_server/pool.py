@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -260,7 +259,7 @@ class Pool:
             return
         if status is None and not link.announced:
             status = await self._launcher.template_status()
-        how = _status(status, link.process)
+        how = link.process.told(status)
         if link.announced:
             self.metrics.restarts += 1
             logger.error("The worker with pid %s has ended%s and is replaced", link.process.pid, how)
@@ -326,15 +325,3 @@ class Pool:
         for link in list(self.links):
             link.process.kill()
             link.transport.abort()
-
-
-def _status(status: int | None, process: WorkerProcess) -> str:
-    """How a process ended, in brackets; nothing where that is not known, as of one that the template has forked."""
-    if status is None:
-        return ""
-    try:
-        name = f": {signal.Signals(status - 128).name}"
-    except ValueError:  # no signal, or one without a name
-        return f" (status {status})"
-    memory = ", as when the memory is used up" if name.endswith("SIGKILL") and not process.killed else ""
-    return f" (status {status}{name}{memory})"

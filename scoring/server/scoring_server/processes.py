@@ -64,6 +64,17 @@ class WorkerProcess:
                 self.killed = True
                 _kill_group(self.pid)
 
+    def told(self, status: int | None) -> str:
+        """How it ended, in brackets; nothing where that is not known, as of one that the template has forked."""
+        if status is None:
+            return ""
+        try:
+            name = f": {signal.Signals(status - 128).name}"
+        except ValueError:  # no signal, or one without a name
+            return f" (status {status})"
+        memory = ", as when the memory is used up" if name.endswith("SIGKILL") and not self.killed else ""
+        return f" (status {status}{name}{memory})"
+
     async def end(self, patience: float) -> int | None:
         """Make sure that the process is gone, by force after `patience` seconds.
 
@@ -288,9 +299,9 @@ def _await_end_of_other(pid: int) -> None:
         except ProcessLookupError:
             return
         except OSError:  # the kernel has no such thing
-            while True:
-                os.kill(pid, 0)
+            while not _is_over(pid):
                 time.sleep(0.01)
+            return
         poll = select.poll()
         poll.register(life, select.POLLIN)
         poll.poll()

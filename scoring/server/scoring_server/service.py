@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
@@ -16,6 +15,7 @@ from .cors import Cors
 from .crowding import Crowding
 from .exchange import JSON_HEAD, RETRY, Exchange
 from .exposition import CONTENT_TYPE
+from .inputs import with_single_slashes
 from .json_logs import Answered
 from .keys import Keys
 from .logs import LOGGER, AccessLog
@@ -47,7 +47,6 @@ _HTML = b"Content-Type: text/html; charset=utf-8\r\n"
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"])  # RFC 9110, 5789
 _SWEEP_S = 1.0
 HEALTH_PLACES = 64
-_SLASHES = re.compile("//+")
 
 
 class Service:
@@ -312,7 +311,7 @@ def _path(target: str) -> str:
     path = target.partition("?")[0]
     if "%" in path:
         path = unquote(path)
-    return _SLASHES.sub("/", path) if "//" in path else path
+    return with_single_slashes(path)
 
 
 def _own_lines(settings: Settings) -> dict[bool | None, bytes]:

@@ -182,18 +182,26 @@ def test_who_has_left_takes_no_place_in_the_queue(tmp_path: Path) -> None:
         assert server.log.wait_for("POST /score 499", 2)
 
 
+def after(code: str) -> list[str]:
+    """What Python is to run for a server that has its own code changed so."""
+    start = (
+        "import runpy, sys\n"
+        "sys.argv[0] = 'scoring_server'\n"
+        "runpy.run_module('scoring_server', run_name='__main__', alter_sys=True)\n"
+    )
+    return ["-W", "ignore", "-c", f"{code}{start}"]
+
+
 LIMITED = """
-import resource, runpy, sys
+import resource
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
-sys.argv[0] = "scoring_server"
-runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
 """
 
 
 def test_fewer_connections_where_fewer_files_may_be_open(tmp_path: Path) -> None:
     """They are refused with a word, and counted, in place of being reset."""
     root = app_root(tmp_path, "plain.py", "sibling.py")
-    with running(root, "plain.py", program=["-c", LIMITED]) as server, ExitStack() as stack:
+    with running(root, "plain.py", program=after(LIMITED)) as server, ExitStack() as stack:
         assert server.log.wait_for("SCORING_MAX_CONNECTIONS is 4096, and 34 at the same time are taken")
         kept = stack.enter_context(server.connect())
         for _ in range(33):
@@ -227,17 +235,14 @@ def test_the_health_port_has_places_of_its_own(tmp_path: Path) -> None:
 
 
 BROKEN_PAGE = """
-import runpy, sys
 from scoring_server.metrics_page import MetricsPage
 MetricsPage.render = lambda *_: 1 / 0
-sys.argv[0] = "scoring_server"
-runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
 """
 
 
 def test_an_error_of_the_servers_own_is_told(tmp_path: Path) -> None:
     root = app_root(tmp_path, "plain.py", "sibling.py")
-    with running(root, "plain.py", program=["-W", "ignore", "-c", BROKEN_PAGE]) as server:
+    with running(root, "plain.py", program=after(BROKEN_PAGE)) as server:
         answer = server.request("GET", "/metrics")
         assert (answer.status, answer.message) == (500, INTERNAL_ERROR)
         assert server.log.wait_for("ZeroDivisionError")
@@ -245,7 +250,6 @@ def test_an_error_of_the_servers_own_is_told(tmp_path: Path) -> None:
 
 
 BROKEN_LOG = """
-import runpy, sys
 from scoring_server.logs import AccessLog
 write = AccessLog.write
 def fail(self, answered):
@@ -253,15 +257,13 @@ def fail(self, answered):
         raise ZeroDivisionError("secret detail")
     write(self, answered)
 AccessLog.write = fail
-sys.argv[0] = "scoring_server"
-runpy.run_module("scoring_server", run_name="__main__", alter_sys=True)
 """
 
 
 def test_an_error_after_an_answer_makes_no_second_one(tmp_path: Path) -> None:
     """It would be taken for the next request's."""
     root = app_root(tmp_path, "plain.py", "sibling.py")
-    with running(root, "plain.py", program=["-W", "ignore", "-c", BROKEN_LOG]) as server:
+    with running(root, "plain.py", program=after(BROKEN_LOG)) as server:
         with server.connect() as connection:
             connection.sendall(b"GET /swagger.json HTTP/1.1\r\nHost: x\r\n\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n")
             assert read_all(connection).count(b"HTTP/1.1 ") <= 1
