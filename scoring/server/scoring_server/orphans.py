@@ -9,28 +9,36 @@ import select
 import signal
 import socket
 import threading
+from _thread import start_new_thread
 
 from . import signals
 
 _SIGNALS = (*(each for each in signals.STOP if each != signal.SIGINT), *signals.PASSED_OVER)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_MOMENT_MS = 100  # a process that is killed keeps its files open until the last of its threads has ended
 
 
-def stay_with(link: socket.socket) -> None:
-    """Have this process pass over the signals to end, unless the other end of `link` is closed: then it ends at once.
+def stay_with(link: socket.socket, parent: int) -> None:
+    """Have this process pass over the signals to end. If `parent` is no longer its parent, it ends with `link` from
+    then on: as soon as the other end is closed, even while the script is at work.
 
     Whoever ends a service may signal all of its processes; the front makes of that what there is to be made. What the
     script forks takes the signals as ever, also one that comes at once: it is held back until that is so. Signals
     that are ignored, or that the script takes, stay so.
     """
     masks = threading.local()
+    watched = False
 
     def pass_over(_number: int, _frame: object) -> None:
-        poll = select.poll()
-        poll.register(link, 0)  # a hang-up is told without being asked for
-        if poll.poll(_MOMENT_MS):
-            os._exit(128 + signal.SIGTERM)
+        nonlocal watched
+        if watched or os.getppid() == parent:
+            return
+        watched = True
+        try:
+            # The link may be closed only in a while: a killed process has its files until its last thread has ended.
+            # No `threading.Thread`, as this may have interrupted what holds a lock of that module.
+            start_new_thread(_end_with, (link.fileno(),))
+        except RuntimeError:  # no room for a thread; another signal tries again
+            watched = False
 
     def hold() -> None:
         masks.former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -51,7 +59,16 @@ def stay_with(link: socket.socket) -> None:
     os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=forget)
 
 
-def end_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent has ended, however that came about."""
+def _end_with(number: int) -> None:
+    poll = select.poll()
+    poll.register(number, 0)  # a hang-up is told without being asked for
+    poll.poll()
+    os._exit(128 + signal.SIGTERM)
+
+
+def end_with_parent(number: signal.Signals, parent: int) -> None:
+    """Have the kernel send this process a signal when `parent` has ended, however that came about; also if it has."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:
+        signal.raise_signal(number)

@@ -29,8 +29,9 @@ def main() -> None:
         for fd in (control_fd, *gate):
             os.set_inheritable(fd, False)
         settings = Settings.from_environ()
-        orphans.end_with_parent(signal.SIGKILL)
-        orphans.stay_with(control)
+        front = os.getppid()
+        orphans.end_with_parent(signal.SIGKILL, front)
+        orphans.stay_with(control, front)
         start_process(settings)
         script = prepare(settings, gate)
         documents = describe(settings, script)
@@ -38,6 +39,7 @@ def main() -> None:
             _give_up(found, settings.worker_count)
         # Ended workers need no waiting for. Set after init(), which may wait for processes of its own.
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        template = os.getpid()
         while True:
             packet, fds, _, _ = socket.recv_fds(control, 16, 2)
             if not packet:
@@ -55,8 +57,8 @@ def main() -> None:
     _disown_children()
     with socket.socket(fileno=fds[0]) as link:
         # The template may end for reasons of its own: the signal is one to look whether the front is there.
-        orphans.stay_with(link)
-        orphans.end_with_parent(signal.SIGTERM)
+        orphans.stay_with(link, template)
+        orphans.end_with_parent(signal.SIGTERM, template)
         worker = Worker(link, Progress(fds[1]), script, settings)
         # Not before the fork: threads that a library starts at its first use would be missing in the workers.
         warmup.warm_up(settings, script, worker.rehearse)

@@ -227,9 +227,10 @@ def main() -> None:
     link_fd, progress_fd, *gate = map(int, sys.argv[1:])
     settings = Settings.from_environ()
     memory.go_first()
-    orphans.end_with_parent(signal.SIGKILL)
+    front = os.getppid()
+    orphans.end_with_parent(signal.SIGKILL, front)
     with socket.socket(fileno=link_fd) as link:
-        orphans.stay_with(link)
+        orphans.stay_with(link, front)
         start_process(settings)
         progress = Progress(progress_fd)
         for fd in (link_fd, progress_fd, *gate):

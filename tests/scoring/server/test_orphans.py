@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import app_root, await_end, later, running, write_script
+from .process import Server, app_root, await_end, later, running, write_script
 
 
 def beginning_with(action: str) -> list[str]:
@@ -59,20 +59,41 @@ def test_what_a_script_forks_takes_the_signal(tmp_path: Path, workers: int) -> N
         assert server.score(1).json() == -signal.SIGTERM
 
 
+BUSY = ["time.sleep(60)", "any(False for _ in iter(int, 1))"]
+
+
+def working(server: Server, busy: str) -> tuple[int, int]:
+    """Have a worker work at this for long; gives its process id and its parent's."""
+    later(server, {"do": "value", "expression": f"(print('ids', os.getpid(), os.getppid(), flush=True), {busy})"})
+    assert server.log.wait_for("print - ids")
+    (line,) = [line for line in server.log.lines if "print - ids" in line]
+    worker, parent = map(int, line.split()[-2:])
+    return worker, parent
+
+
 @pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("busy", ["time.sleep(60)", "[None for _ in iter(int, 1)]"])
+@pytest.mark.parametrize("busy", BUSY)
 def test_a_worker_does_not_outlive_its_front(tmp_path: Path, workers: int, busy: str) -> None:
     """Though it is at work, and so does not see that its link is closed."""
     environ = {"WORKER_COUNT": str(workers)}
     with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=workers) as server:
-        expression = f"(print('worker', os.getpid(), flush=True), {busy})"
-        later(server, {"do": "value", "expression": expression})
-        assert server.log.wait_for("print - worker")
-        (line,) = [line for line in server.log.lines if "print - worker" in line]
+        worker, _ = working(server, busy)
         server.process.kill()
-        await_end(int(line.split()[-1]))
+        await_end(worker)
         server.log.join()  # ends with the last process that has it
         assert server.log.ended
+
+
+@pytest.mark.parametrize("busy", BUSY)
+def test_nor_does_one_that_has_outlived_its_template(tmp_path: Path, busy: str) -> None:
+    environ = {"WORKER_COUNT": "2"}
+    with running(app_root(tmp_path, "plain.py", "sibling.py"), "plain.py", environ, workers=2) as server:
+        worker, template = working(server, busy)
+        os.kill(template, signal.SIGKILL)
+        await_end(template)
+        assert server.score({"do": "pid"}).status == 200
+        server.process.kill()
+        await_end(worker)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])
