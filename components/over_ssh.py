@@ -16,6 +16,8 @@ from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixH
 
 SCHEME = "ssh://"
 CONNECT_SECONDS = 20
+ANSWER_SECONDS = 300
+"""How long a daemon may be at one request: a busy machine takes more than a minute to start many containers at once."""
 ENDING_SECONDS = 2
 ANY_SOCKET = "unix:///by-ssh"
 """What the docker package takes for the address: only its way of speaking HTTP is used, on sockets that lead to ssh."""
@@ -23,14 +25,14 @@ ANY_SOCKET = "unix:///by-ssh"
 
 def docker_client(address: str, **options: Any) -> docker.DockerClient:
     """Return a client of the daemon at `address`, empty for the default one; options are the docker package's."""
-    return (
-        OverSsh(address, **options) if address.startswith(SCHEME) else docker.DockerClient(address or None, **options)
-    )
+    known = {"timeout": ANSWER_SECONDS, **options}
+    return OverSsh(address, **known) if address.startswith(SCHEME) else docker.DockerClient(address or None, **known)
 
 
 def api_client(address: str, **options: Any) -> docker.APIClient:
     """Return a client of the daemon's interface, likewise."""
-    return ApiOverSsh(address, **options) if address.startswith(SCHEME) else docker.APIClient(address, **options)
+    known = {"timeout": ANSWER_SECONDS, **options}
+    return ApiOverSsh(address, **known) if address.startswith(SCHEME) else docker.APIClient(address, **known)
 
 
 def command_for(address: str) -> list[str]:

@@ -45,6 +45,11 @@ class Run:
     output: str = ""
     failed: bool = False
 
+    @property
+    def diagnostics(self) -> str:
+        """What the engine says below the list of resources, which is long where there are many of them."""
+        return self.output.partition("Diagnostics:")[2] or self.output
+
 
 class Project:
     """A stack in a checkout."""

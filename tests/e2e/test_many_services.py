@@ -25,7 +25,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     made.configure({**settings, "services": [{"name": name, **small} for name in NAMES]})
     yield made
     done = made.destroy()
-    assert not done.failed, done.output
+    assert not done.failed, done.diagnostics
 
 
 def standing(daemon: docker.DockerClient) -> list[str]:
@@ -34,7 +34,7 @@ def standing(daemon: docker.DockerClient) -> list[str]:
 
 def test_all_become_healthy(project: Project, daemon: docker.DockerClient) -> None:
     run = project.up()
-    assert not run.failed, run.output
+    assert not run.failed, run.diagnostics
     services = project.services()
     assert {name: seen["state"] for name, seen in services.items()} == dict.fromkeys(NAMES, "Healthy")
     assert len({seen["scoringUri"] for seen in services.values()}) == len(NAMES)
@@ -44,11 +44,11 @@ def test_all_become_healthy(project: Project, daemon: docker.DockerClient) -> No
 
 def test_nothing_is_changed_by_a_second_up(project: Project) -> None:
     run = project.up()
-    assert (run.failed, run.operations) == (False, {}), run.output
+    assert (run.failed, run.operations) == (False, {}), run.diagnostics
 
 
 def test_destroy_leaves_nothing(project: Project, daemon: docker.DockerClient) -> None:
     run = project.destroy()
-    assert not run.failed, run.output
+    assert not run.failed, run.diagnostics
     assert standing(daemon) == []
     assert [tag for tag in image_tags(daemon) if "e2e-many" in tag] == []

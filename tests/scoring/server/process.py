@@ -164,6 +164,7 @@ class Server:
             status = self.process.wait(timeout)
         finally:
             self.process.kill()
+            self.process.wait()
         self.log.join()
         return status
 
