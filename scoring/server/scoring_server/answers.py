@@ -70,16 +70,22 @@ class Answers:
             return Batched(number, ids, "", results.error(failure.status, failure.message))
 
     def answer_batch(
-        self, run_batch: Callable[[list[str]], Any], batch: list[Batched]
+        self, run_batch: Callable[[list[str]], Any], batch: list[Batched], begin_alone: Callable[[int], None]
     ) -> Iterator[tuple[int, Reply | None]]:
-        """The number and the reply of each request, or None for a reply that has been sent already, as a stream."""
+        """The number and the reply of each request, or None for a reply that has been sent already, as a stream.
+
+        If the call for all of them fails, `begin_alone` is told the number of each before that has a call of its own.
+        """
+
+        def retry(index: int) -> None:
+            begin_alone(asked[index].number)
+            tracing.enter(asked[index].ids)
+
         with _within(self._flask_application().app_context()) if self._script.names_flask else contextlib.nullcontext():
             asked = [request for request in batch if request.reply is None]
             tracing.enter(asked[0].ids if len(asked) == 1 else tracing.NO_IDS)
             inputs = [request.text for request in asked]
-            found = iter(
-                batches.outcomes(run_batch, inputs, lambda index: tracing.enter(asked[index].ids)) if asked else ()
-            )
+            found = batches.outcomes(run_batch, inputs, retry) if asked else iter(())
             for request in batch:
                 self._number = request.number
                 tracing.enter(request.ids)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from .logs import LOGGER
@@ -26,29 +27,34 @@ class Outcome(NamedTuple):
 
 def outcomes(
     run_batch: Callable[[list[str]], Any], inputs: Sequence[str], retry: Callable[[int], None]
-) -> list[Outcome]:
-    """Call `run_batch` with all `inputs`; if it raises, with each alone, after `retry` was told its index.
+) -> Iterator[Outcome]:
+    """Call `run_batch` with all `inputs`. If it raises, call it with each alone, after `retry` was told its index: not
+    before its outcome is asked for, as nobody is to wait for the tries after one's own.
 
     A result that is an exception is the error of its input. A wrong number of results is a BatchError of all inputs.
     """
     try:
-        return _call(run_batch, inputs)
+        return iter(_call(run_batch, inputs))
     except BatchError as failure:
-        return [Outcome(None, failure, 0)] * len(inputs)
+        return itertools.repeat(Outcome(None, failure, 0), len(inputs))
     except BaseException as failure:  # SystemExit and KeyboardInterrupt of a script are errors of a request
         if len(inputs) == 1:
-            return [Outcome(None, failure, 0)]
+            return iter([Outcome(None, failure, 0)])
         logger.warning(
             "run_batch() raised %s for %d inputs: each is tried alone",
             type(failure).__name__,
             len(inputs),
             exc_info=True,
         )
-    found: list[Outcome] = []
+    return _each_alone(run_batch, inputs, retry)
+
+
+def _each_alone(
+    run_batch: Callable[[list[str]], Any], inputs: Sequence[str], retry: Callable[[int], None]
+) -> Iterator[Outcome]:
     for index, each in enumerate(inputs):
         retry(index)
-        found += outcomes(run_batch, [each], retry)
-    return found
+        yield from outcomes(run_batch, [each], retry)
 
 
 def _call(run_batch: Callable[[list[str]], Any], inputs: Sequence[str]) -> list[Outcome]:

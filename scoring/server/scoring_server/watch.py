@@ -58,6 +58,8 @@ class Watch:
         """
         link = self._link
         state = (link.process.progress.started, link.process.progress.finished)
+        if link.batches and state[0] < self._state[0]:
+            link.since = self._loop.time()  # a batch has failed, and its requests are begun again, each alone
         if state != self._state or link.batches or len(link.in_flight) < 2:
             self._state, self._held = state, None
             return

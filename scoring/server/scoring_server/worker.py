@@ -109,7 +109,7 @@ class Worker:
         if self._script.run_batch is None:
             return answers.answer(0, meta, memoryview(body))
         batch = [answers.batched(0, meta, memoryview(body))]
-        return next(answers.answer_batch(self._script.run_batch, batch))[1]
+        return next(answers.answer_batch(self._script.run_batch, batch, lambda _number: None))[1]
 
     def serve(self, documents: dict[str, dict[str, Any]]) -> None:
         """Tell the front that init() is through and what it needs to know; answer until it closes the link."""
@@ -194,14 +194,19 @@ class Worker:
             if reader.more:
                 continue
             # One after the other: a streamed answer is sent at once, after those before it.
-            for number, reply in self._answers.answer_batch(run_batch, batch):
+            for number, reply in self._answers.answer_batch(run_batch, batch, self._begin_alone):
                 if reply is not None:
                     data = reply.encode(number)
                     if not self._progress.hold(data):
                         self._outbox.send(data)
-            self._progress.finish(reader.number)
+                self._progress.finish(number)
             self._outbox.send()
             batch = []
+
+    def _begin_alone(self, number: int) -> None:
+        """The batch has failed, and this request of it gets a call of its own: those before are through."""
+        self._outbox.send()
+        self._progress.start(number)
 
 
 def start_process(settings: Settings) -> None:

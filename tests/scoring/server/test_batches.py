@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +47,18 @@ def raising(failure: BaseException) -> Callable[[list[str]], Any]:
 )
 def test_outcomes(run_batch: Callable[[list[str]], Any], expected: list[Any], retried: list[int]) -> None:
     tried: list[int] = []
-    found = outcomes(run_batch, INPUTS, tried.append)
+    found = list(outcomes(run_batch, INPUTS, tried.append))
     assert [type(each.error) if each.error else each.value for each in found] == expected
     assert all((each.nanoseconds > 0) == (each.error is None) for each in found)
     assert tried == retried
+
+
+def test_each_is_tried_when_its_outcome_is_asked_for() -> None:
+    tried: list[int] = []
+    found = outcomes(raising(ValueError()), INPUTS, tried.append)
+    assert tried == []
+    assert next(found).value == "a"
+    assert tried == [0]
 
 
 def test_a_single_input_is_tried_once() -> None:
@@ -176,6 +184,33 @@ def test_an_input_that_hangs_fails_alone(tmp_path: Path) -> None:
         assert hung.message == "Scoring timeout after 1500 ms"
         assert first.json() == {"n": 0, "of": 1}
         assert last.json() == {"n": 2, "of": 1}
+
+
+def test_nobody_waits_for_the_tries_after_the_own(tmp_path: Path) -> None:
+    """Nor are they one request for the limit, though they take longer than that together."""
+    with batching(tmp_path, SCORING_TIMEOUT_MS="2000") as together:
+        bad, *others = together.send({"do": "raise"}, *({"do": "sleep", "seconds": 0.2, "n": n} for n in range(15)))
+        _, waiting = wait(others, return_when=FIRST_COMPLETED)
+        assert len(waiting) > 10
+        assert bad.result().status == 500
+        assert [each.result().json() for each in others] == [{"n": n, "of": 1} for n in range(15)]
+        assert together.server.log.count("is replaced") == 0
+
+
+def test_the_time_of_a_call_that_failed_is_not_that_of_the_first_try(tmp_path: Path) -> None:
+    with batching(tmp_path, SCORING_TIMEOUT_MS="3000") as together:
+        answers = together.answers(*({"do": "sleep", "seconds": 2, "apart": True, "n": n} for n in range(2)))
+        assert [each.json() for each in answers] == [{"n": n, "of": 1} for n in range(2)]
+        assert together.server.log.count("is replaced") == 0
+
+
+def test_a_try_that_hangs_fails_alone(tmp_path: Path) -> None:
+    with batching(tmp_path, SCORING_TIMEOUT_MS="1500") as together:
+        apart = {"do": "sleep", "seconds": 0, "apart": True, "n": 1}
+        first, second, hung, last = together.answers({"n": 0}, apart, {"do": "hang"}, {"n": 3})
+        assert hung.message == "Scoring timeout after 1500 ms"
+        assert [each.json()["n"] for each in (first, second, last)] == [0, 1, 3]
+        assert together.server.log.count("Scoring timeout after") == 1
 
 
 def test_batches_are_bounded_and_a_lone_request_does_not_wait(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ def init():
 
 def run_batch(inputs):
     requests = [json.loads(each) for each in inputs]
+    apart = [request["seconds"] for request in requests if request.get("apart")]
+    if apart and len(inputs) > 1:
+        time.sleep(max(apart))
+        raise ValueError("not together")
     return [answer(request, len(inputs)) for request in requests]
 
 
@@ -32,6 +36,8 @@ def answer(request, size):
         os._exit(5)
     elif action == "hang":
         time.sleep(3600)
+    elif action == "sleep":
+        time.sleep(request["seconds"])
     elif action == "unencodable":
         return {1, 2}
     elif action == "respond":
