@@ -213,7 +213,7 @@ def _within(context: Any) -> Iterator[Any]:
 
 def _unanswerable() -> Reply:
     logs.tell(logger, "The request could not be answered", exc_info=True)
-    return results.error(500, results.INTERNAL_ERROR)
+    return results.error(500, results.INTERNAL_ERROR)._replace(flags=Flag.SCRIPT)
 
 
 def _close(response: Any) -> None:

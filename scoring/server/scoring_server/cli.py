@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from . import __version__, signals
+from . import __version__, cgroups, signals
 from .forked import Forked
 from .processes import Launcher, WorkerProcess
 from .settings import Settings, SettingsError
@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR if stop.code else 0
     environ = environment(arguments, os.environ, os.getcwd())
     try:
-        settings = Settings.from_environ(environ)
+        settings = Settings.from_environ(environ, cgroups.memory_limit())
     except SettingsError as error:
         _complain(f"Configuration error: {error}", environ.get("SCORING_LOG_FORMAT", "").lower())
         return CONFIGURATION_ERROR

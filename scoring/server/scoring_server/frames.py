@@ -45,6 +45,7 @@ class Flag:
     RUN_FAILED = 1
     TIMED = 2  # run() returned, and its time counts
     ABORTED = 4  # on END: the stream broke off
+    SCRIPT = 8  # an internal error over what the script gave
 
 
 class Reply(NamedTuple):

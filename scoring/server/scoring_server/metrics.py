@@ -17,7 +17,7 @@ class Failure:
     """Why a request was not answered as its caller wished. The values are those of the label `kind`."""
 
     NONE = ""
-    SCRIPT_ERROR = "script_error"  # run() raised, or answered with an error of its own marked as such
+    SCRIPT_ERROR = "script_error"  # run() raised, gave what is no answer, or said of its own that it had failed
     TIMEOUT = "timeout"
     WORKER_LOST = "worker_lost"
     BUSY = "busy"  # refused: too many requests, connections or bytes
@@ -81,7 +81,7 @@ class Metrics:
 
 def reply_failure(reply: Reply) -> str:
     """The failure that a worker's reply tells of. A script's own answer is none unless it says that it failed."""
-    if reply.flags & Flag.RUN_FAILED:
+    if reply.flags & (Flag.RUN_FAILED | Flag.SCRIPT):
         return Failure.SCRIPT_ERROR
     if reply.status < 400 or reply.flags & Flag.TIMED:
         return Failure.NONE

@@ -28,6 +28,8 @@ from .conversions import (
 DEFAULT_APP_ROOT = "/var/azureml-app"
 DEFAULT_HEALTH_PORT = 5000
 MEBIBYTE = 1024 * 1024
+_FRONT = 64 * MEBIBYTE  # what the front takes itself, and a little more
+_LEAST_ROOM = 4 * MEBIBYTE
 
 
 class SettingsError(ValueError):
@@ -102,8 +104,11 @@ class Settings:
     unknown_variables: tuple[str, ...] = field(default=(), compare=False)  # that begin as this server's own do
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Settings from `environ` and the config file that it leads to. Raises SettingsError."""
+    def from_environ(cls, environ: Mapping[str, str] = os.environ, memory: int | None = None) -> Settings:
+        """Settings from `environ` and the config file that it leads to. Raises SettingsError.
+
+        `memory` is what the process may use in bytes, None for no limit: what bodies may take follows it.
+        """
         config = read_config(environ)
         values: dict[str, Any] = {}
         for variable, (name, convert) in _VARIABLES.items():
@@ -119,7 +124,7 @@ class Settings:
         values["unknown_keys"] = tuple(sorted(set(config) - set(_VARIABLES) - _IGNORED))
         given_names = {name for name in environ if name.startswith("SCORING_")}
         values["unknown_variables"] = tuple(sorted(given_names - set(_VARIABLES)))
-        _check_room(values)
+        _check_room(values, memory)
         return cls(**values)
 
     @property
@@ -134,20 +139,26 @@ class Settings:
         return os.path.join(self.app_root, self.entry_script or "main.py")
 
 
-def _check_room(values: dict[str, Any]) -> None:
+def _check_room(values: dict[str, Any], memory: int | None) -> None:
     """See that there is room for the largest body. Raises SettingsError where both sizes are given and do not fit."""
-    largest = values.get("max_body_bytes", Settings.max_body_bytes)
-    held = values.get("max_buffered_bytes", Settings.max_buffered_bytes)
-    if held >= largest:
-        return
-    if "max_buffered_bytes" not in values:
-        values["max_buffered_bytes"] = largest
-    elif "max_body_bytes" not in values:
-        values["max_body_bytes"] = held
-    else:
+    largest, held = values.get("max_body_bytes"), values.get("max_buffered_bytes")
+    if held is None:
+        held = max(_room(memory), largest or 0)
+    if largest is None:
+        largest = min(Settings.max_body_bytes, held)
+    if held < largest:
         raise SettingsError(
             f"SCORING_MAX_BUFFERED_BYTES is {held}; it must be at least SCORING_MAX_BODY_BYTES, which is {largest}."
         )
+    values.update(max_body_bytes=largest, max_buffered_bytes=held)
+
+
+def _room(memory: int | None) -> int:
+    """How many bytes of bodies go with a limit of the memory: the kernel would end the front, and with it all."""
+    if memory is None:
+        return Settings.max_buffered_bytes
+    # Half of what the front leaves: a body that is complete is there twice for a moment.
+    return min(Settings.max_buffered_bytes, max(_LEAST_ROOM, (memory - _FRONT) // 2))
 
 
 def read_config(environ: Mapping[str, str]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -58,6 +59,33 @@ def test_a_quota_of_cpu_limits_the_threads(image: str, cpus: float | None, threa
     with container(image, 1, **({"nano_cpus": int(cpus * 1e9)} if cpus else {})) as server:
         environ = server.score({}).json()
         assert {name: environ[name] for name in VARIABLES} == dict.fromkeys(VARIABLES, str(threads))
+
+
+def test_bodies_do_not_use_up_the_memory(image: str) -> None:
+    """Though their senders, with 240 of the 200 MiB that there are, take all the time that they want."""
+    limits = {"mem_limit": 200 * MEBIBYTE, "memswap_limit": 200 * MEBIBYTE, "restart_policy": {"Name": "always"}}
+    half = b"x" * (20 * MEBIBYTE)
+    head = b"POST /score HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (2 * len(half))
+    with container(image, 1, **limits) as server, ExitStack() as stack:
+        assert isinstance(server.process, ContainerProcess)
+        own = server.process.container
+        started = own.attrs["State"]["StartedAt"]
+        senders = [stack.enter_context(server.connect()) for _ in range(12)]
+        for sender in senders:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                sender.sendall(head + half)
+        refused = [sender for sender in senders if select.select([sender], [], [], 0.5)[0]]
+        assert 0 < len(refused) < len(senders)
+        assert server.request("GET", "/").status == 200
+        for sender in refused:
+            sender.close()
+        for sender in senders:
+            if sender not in refused:
+                sender.sendall(half)
+                assert sender.recv(12) == b"HTTP/1.1 200"
+        own.reload()
+        assert (own.attrs["RestartCount"], own.attrs["State"]["StartedAt"]) == (0, started)
+        assert server.log.count("is replaced") == 0
 
 
 def test_who_uses_up_the_memory_is_gone_and_the_others_are_served(image: str) -> None:

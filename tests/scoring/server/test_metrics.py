@@ -104,7 +104,7 @@ def test_what_the_processes_use(counted: Server) -> None:
     ("kind", "status", "body"),
     [
         (Failure.SCRIPT_ERROR, 500, '{"do": "raise"}'),
-        (Failure.INTERNAL_ERROR, 500, '{"do": "value", "expression": "object()"}'),
+        (Failure.SCRIPT_ERROR, 500, '{"do": "value", "expression": "object()"}'),
         (Failure.WORKER_LOST, 500, '{"do": "die"}'),
         (Failure.TIMEOUT, 500, '{"do": "sleep", "seconds": 60}'),
         (Failure.CLIENT_ERROR, 400, "\udcff"),
@@ -200,6 +200,7 @@ def test_metrics_can_be_off(tmp_path: Path) -> None:
         (Flag.RUN_FAILED, 500, Failure.SCRIPT_ERROR),
         (0, 415, Failure.CLIENT_ERROR),
         (0, 500, Failure.INTERNAL_ERROR),
+        (Flag.SCRIPT, 500, Failure.SCRIPT_ERROR),
     ],
 )
 def test_failures_of_replies(flags: int, status: int, failure: str) -> None:

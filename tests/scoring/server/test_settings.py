@@ -116,6 +116,24 @@ def test_there_is_room_for_the_largest_body(body: str, buffered: str, expected: 
     assert (settings.max_body_bytes >> 20, settings.max_buffered_bytes >> 20) == expected
 
 
+@pytest.mark.parametrize(
+    ("memory", "body", "expected"),
+    [
+        (None, "", (100, 512)),
+        (8192, "", (100, 512)),
+        (1024, "", (100, 480)),
+        (512, "", (100, 224)),
+        (102, "", (19, 19)),
+        (32, "", (4, 4)),
+        (102, "50", (50, 50)),
+    ],
+)
+def test_room_follows_the_memory(memory: int | None, body: str, expected: tuple[int, int]) -> None:
+    environ = {"SCORING_MAX_BODY_BYTES": str(int(body) << 20)} if body else {}
+    settings = Settings.from_environ(environ, memory << 20 if memory else None)
+    assert (settings.max_body_bytes >> 20, settings.max_buffered_bytes >> 20) == expected
+
+
 def test_room_for_less_than_the_largest_body_is_an_error() -> None:
     environ = {"SCORING_MAX_BODY_BYTES": "20", "SCORING_MAX_BUFFERED_BYTES": "10"}
     with pytest.raises(SettingsError, match="must be at least SCORING_MAX_BODY_BYTES, which is 20"):
