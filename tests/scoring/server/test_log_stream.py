@@ -180,7 +180,8 @@ def test_what_could_not_be_written_is_told_and_tears_no_line(
             stream.write("fourth\n")
         assert pipe.read(b"fourth\n") == b"firs\nsecond\nthir\nfourth\n"
         stream.end()
-    assert [record.args for record in caplog.records] == [(2,)]
+    # At once, or one by one, as the thread may be done with the first before there is a second.
+    assert [record.args for record in caplog.records] in ([(2,)], [(1,), (1,)])
 
 
 def test_requests_are_answered_while_nobody_reads_the_log(tmp_path: Path) -> None:
