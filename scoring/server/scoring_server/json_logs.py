@@ -39,7 +39,7 @@ def plain(value: Any) -> Any:
         return repr(value)
 
 
-MAX_PATH = 1024  # characters of a line
+MAX_TARGET = 1024  # characters of a line
 
 quote: Callable[[str], str] = json.encoder.encode_basestring_ascii
 """A text as JSON writes it."""
@@ -50,7 +50,7 @@ class Answered(NamedTuple):
 
     seconds: float
     method: str
-    path: str
+    target: str
     status: int
     milliseconds: float
     size: str
@@ -58,11 +58,11 @@ class Answered(NamedTuple):
     failure: str = ""
 
 
-def printable(path: str) -> str:
-    """A path as lines have it: what is not printable ASCII is escaped, as clients may send anything, however long."""
-    if len(path) > MAX_PATH:
-        path = f"{path[:MAX_PATH]}..."
-    return path if path.isascii() and path.isprintable() else ascii(path)[1:-1]
+def printable(target: str) -> str:
+    """A target as lines have it: what is not printable ASCII is escaped, as clients may send anything, however long."""
+    if len(target) > MAX_TARGET:
+        target = f"{target[:MAX_TARGET]}..."
+    return target if target.isascii() and target.isprintable() else ascii(target)[1:-1]
 
 
 class AccessLines:
@@ -73,11 +73,11 @@ class AccessLines:
 
     def line(self, answered: Answered, message: str) -> str:
         """One line. A size that is no number becomes null."""
-        seconds, method, path, status, milliseconds, size, (request_id, trace_id), failure = answered
+        seconds, method, target, status, milliseconds, size, (request_id, trace_id), failure = answered
         return (
             f'{{"time": "{timestamp(seconds)}", {self._names}{quote(message)}, '
             f"{_member('request_id', request_id, after=', ')}{_member('trace_id', trace_id, after=', ')}"
-            f'"method": {quote(method)}, "path": {quote(printable(path))}, "status": {status}, '
+            f'"method": {quote(method)}, "target": {quote(printable(target))}, "status": {status}, '
             f'"ms": {milliseconds:.3f}, "bytes": {size if size.isdecimal() else "null"}'
             f"{_member('failure', failure, before=', ')}}}\n"
         )

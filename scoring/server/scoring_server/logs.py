@@ -172,9 +172,9 @@ class AccessLog:
 
 
 def _message(answered: Answered) -> str:
-    """`path` may hold anything that a client sends: what is not printable ASCII is escaped."""
-    _, method, path, status, milliseconds, size, _, _ = answered
-    return f"{method} {printable(path)} {status} {milliseconds:.3f}ms {size}"
+    """`target` may hold anything that a client sends: what is not printable ASCII is escaped."""
+    _, method, target, status, milliseconds, size, _, _ = answered
+    return f"{method} {printable(target)} {status} {milliseconds:.3f}ms {size}"
 
 
 def tree(path: str, depth: int = 0) -> Iterator[str]:

@@ -230,9 +230,8 @@ class Service:
         scraped = status == 200 and label == METRICS
         if not scraped and not self._is_health_check(exchange):
             ids = exchange.ids if self._marks else NO_IDS
-            path = exchange.target.partition("?")[0]  # the query is what run() gets of a GET, and so as a body is
             self._access_log.write(
-                Answered(time.time(), exchange.method, path, status, seconds * 1000, size, ids, failure)
+                Answered(time.time(), exchange.method, exchange.target, status, seconds * 1000, size, ids, failure)
             )
         if self._request_log is not None and exchange.begun and self._request_log.chosen():
             self._request_log.offer(

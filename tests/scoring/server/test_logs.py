@@ -48,7 +48,7 @@ def test_what_a_client_sends_cannot_forge_a_line(capsys: pytest.CaptureFixture[s
     assert printed.endswith("azmlinfsrv - GET /a\\nfake line \\x1b[31m\\xe9 200 1.500ms 7\n")
 
 
-def test_a_long_path_is_cut() -> None:
+def test_a_long_target_is_cut() -> None:
     assert printable("/" + "x" * 1023) == "/" + "x" * 1023
     assert printable("/" + "x" * 1024) == "/" + "x" * 1023 + "..."
 
@@ -92,7 +92,7 @@ def test_json_lines(script: Path) -> None:
     assert failed["level"] == "ERROR"
     assert failed["exception"].endswith("ValueError: a reason")
     access = line_with("POST /score 500")
-    assert {access[name] for name in ("method", "path", "status")} == {"POST", "/score", 500}
+    assert {access[name] for name in ("method", "target", "status")} == {"POST", "/score", 500}
     assert access["ms"] > 0
     assert access["bytes"] > 0
     assert access["failure"] == "script_error"
@@ -144,7 +144,7 @@ def test_errors_that_nobody_handles_are_json_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "path", "size", "failure"),
+    ("ids", "target", "size", "failure"),
     [
         (NO_IDS, "/score", "3", ""),
         (Ids("one", ""), "/score", "0", "script_error"),
@@ -152,9 +152,9 @@ def test_errors_that_nobody_handles_are_json_too(tmp_path: Path) -> None:
         (Ids('q"uote\\', "\xe9\x1b"), '/a"b\\c', "17", "client_gone"),
     ],
 )
-def test_an_access_line_is_one_json_object(ids: Ids, path: str, size: str, failure: str) -> None:
-    message = f"GET {path} 200 1.500ms {size}"
-    answered = Answered(1.5, "GET", path, 200, 1.5, size, ids, failure)
+def test_an_access_line_is_one_json_object(ids: Ids, target: str, size: str, failure: str) -> None:
+    message = f"GET {target} 200 1.500ms {size}"
+    answered = Answered(1.5, "GET", target, 200, 1.5, size, ids, failure)
     line = AccessLines("azmlinfsrv", 7).line(answered, message)
     assert line.endswith("\n")
     assert line.count("\n") == 1
@@ -166,7 +166,7 @@ def test_an_access_line_is_one_json_object(ids: Ids, path: str, size: str, failu
         "pid": 7,
         "message": message,
         "method": "GET",
-        "path": path,
+        "target": target,
         "status": 200,
         "ms": 1.5,
         "bytes": int(size) if size.isdecimal() else None,

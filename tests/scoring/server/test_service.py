@@ -101,7 +101,7 @@ def test_log_lines(root: Path) -> None:
     assert "azmlinfsrv.print - a-1" in text
     assert "\nto stderr\n" in text
     assert "azmlinfsrv.print - got x" in text
-    assert re.search(r" I \[\d+\] azmlinfsrv - POST /score 200 \d+\.\d{3}ms 3$", text, re.MULTILINE)
+    assert re.search(r" I \[\d+\] azmlinfsrv - POST /score\?a=%0A 200 \d+\.\d{3}ms 3$", text, re.MULTILINE)
     assert re.search(r" azmlinfsrv - GET /nope 404 \d+\.\d{3}ms \d+$", text, re.MULTILINE)
     assert "GET / " not in text
     assert "a detail" not in text
@@ -137,7 +137,6 @@ def test_a_wrong_logging_file_is_said(root: Path, text: str, why: str) -> None:
 def test_no_body_and_no_header_is_logged(plain: Server) -> None:
     plain.request("POST", "/score", '{"password": "hunter2"}', {"Authorization": "Bearer hunter3"})
     plain.request("POST", "/score", '{"do": "raise", "password": "hunter2"}', {"Authorization": "Bearer hunter3"})
-    plain.request("GET", "/score?password=hunter4")
     assert plain.log.wait_for("secret detail")
     assert "hunter" not in plain.log.text
 
