@@ -66,19 +66,27 @@ def printable(target: str) -> str:
 
 
 class AccessLines:
-    """The lines of answered requests, made piece by piece: an object of each would cost three times as much."""
+    """The lines of answered requests, made piece by piece: an object of each would cost four times as much."""
 
     def __init__(self, logger: str, pid: int) -> None:
         self._names = f'"level": "INFO", "logger": {quote(logger)}, "pid": {pid}, "message": '
+        self._constant = lru_cache(maxsize=64)(self._pieces)
 
-    def line(self, answered: Answered, message: str) -> str:
+    def _pieces(self, method: str, target: str, status: int) -> tuple[str, str]:
+        """What lines of the same kind have in common, up to the message's time, and after the ids."""
+        said = printable(target)
+        begin = self._names + quote(f"{method} {said} {status} ")[:-1]
+        return begin, f'"method": {quote(method)}, "target": {quote(said)}, "status": {status}, "ms": '
+
+    def line(self, answered: Answered) -> str:
         """One line. A size that is no number becomes null."""
         seconds, method, target, status, milliseconds, size, (request_id, trace_id), failure = answered
+        begin, rest = self._constant(method, target, status)
+        ms = f"{milliseconds:.3f}"
         return (
-            f'{{"time": "{timestamp(seconds)}", {self._names}{quote(message)}, '
+            f'{{"time": "{timestamp(seconds)}", {begin}{ms}ms {size}", '
             f"{_member('request_id', request_id, after=', ')}{_member('trace_id', trace_id, after=', ')}"
-            f'"method": {quote(method)}, "target": {quote(printable(target))}, "status": {status}, '
-            f'"ms": {milliseconds:.3f}, "bytes": {size if size.isdecimal() else "null"}'
+            f'{rest}{ms}, "bytes": {size if size.isdecimal() else "null"}'
             f"{_member('failure', failure, before=', ')}}}\n"
         )
 

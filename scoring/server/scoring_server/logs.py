@@ -164,11 +164,11 @@ class AccessLog:
         answered, self._answered = self._answered, []
         if answered:
             line = self._json.line if self._format == "json" else self._line
-            sys.stdout.write("".join([line(each, _message(each)) for each in answered]))
+            sys.stdout.write("".join([line(each) for each in answered]))
             sys.stdout.flush()
 
-    def _line(self, answered: Answered, message: str) -> str:
-        return f"{clock(answered.seconds, '%Y-%m-%d %H:%M:%S', ',')}{self._suffix}{message}\n"
+    def _line(self, answered: Answered) -> str:
+        return f"{clock(answered.seconds, '%Y-%m-%d %H:%M:%S', ',')}{self._suffix}{_message(answered)}\n"
 
 
 def _message(answered: Answered) -> str:

@@ -155,7 +155,7 @@ def test_errors_that_nobody_handles_are_json_too(tmp_path: Path) -> None:
 def test_an_access_line_is_one_json_object(ids: Ids, target: str, size: str, failure: str) -> None:
     message = f"GET {target} 200 1.500ms {size}"
     answered = Answered(1.5, "GET", target, 200, 1.5, size, ids, failure)
-    line = AccessLines("azmlinfsrv", 7).line(answered, message)
+    line = AccessLines("azmlinfsrv", 7).line(answered)
     assert line.endswith("\n")
     assert line.count("\n") == 1
     given = {"request_id": ids.request_id, "trace_id": ids.trace_id, "failure": failure}
