@@ -104,7 +104,7 @@ class Connection(UnixHTTPConnection):
 
     def __init__(self, command: Sequence[str], timeout: int) -> None:
         super().__init__("localhost", "", timeout)
-        self.command, self.seconds = command, timeout
+        self.command = command
         self.said = b""
 
     def connect(self) -> None:
@@ -119,7 +119,7 @@ class Connection(UnixHTTPConnection):
         if problem:
             ours.close()
             raise OSError(f"{self.command[0]} cannot be run: {problem}")
-        ours.settimeout(self.seconds)
+        ours.settimeout(self.timeout)
         self.sock = ours
 
     def _start(self, end: int) -> str:

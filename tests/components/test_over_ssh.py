@@ -103,6 +103,21 @@ def test_a_busy_daemon_has_time_to_answer(address: str, options: dict[str, int],
         assert client.timeout == expected
 
 
+def test_a_connection_has_the_time_of_its_request(far: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also to send: what is uploaded may be large, and the way slow."""
+    connect, seen = over_ssh.Connection.connect, []
+
+    def connected(connection: over_ssh.Connection) -> None:
+        connect(connection)
+        seen.append(connection.sock.gettimeout())
+
+    monkeypatch.setattr(over_ssh.Connection, "connect", connected)
+    with contextlib.closing(over_ssh.api_client(HOST, version="1.44", timeout=5)) as client:
+        client.timeout = 300
+        assert client.version() == VERSION
+    assert seen == [300]
+
+
 def test_a_log_is_followed_to_its_end(far: Path) -> None:
     with contextlib.closing(over_ssh.api_client(HOST, version="1.44")) as client:
         assert list(client.logs("one", stream=True, follow=True)) == LINES

@@ -95,12 +95,7 @@ class Answers:
         if outcome.error is not None:
             logs.tell(logger, "Encountered Exception", exc_info=outcome.error)
             return results.error(500, results.RUN_FAILED, run_failed=True)
-        try:
-            return self._reply(outcome.value, outcome.nanoseconds)
-        except LinkLost:
-            raise
-        except BaseException:
-            return _unanswerable()
+        return self._reply(outcome.value, outcome.nanoseconds)
 
     def _answer_raw(self, meta: bytes, body: memoryview) -> Reply | None:
         request = RequestMeta.decode(meta)
@@ -141,6 +136,14 @@ class Answers:
 
     def _reply(self, result: Any, spent: int) -> Reply | None:
         """The reply for what run() returned after `spent` ns, or None where it has been sent already, as a stream."""
+        try:
+            return self._made_of(result, spent)
+        except LinkLost:
+            raise
+        except BaseException:
+            return _unanswerable(Flag.SCRIPT)
+
+    def _made_of(self, result: Any, spent: int) -> Reply | None:
         response = results.as_response(result)
         if response is not None:
             return self._respond(response, spent)
@@ -211,9 +214,9 @@ def _within(context: Any) -> Iterator[Any]:
             logs.tell(logger, "The context of Flask could not be left: has run() pushed one of its own?", exc_info=True)
 
 
-def _unanswerable() -> Reply:
+def _unanswerable(flags: int = 0) -> Reply:
     logs.tell(logger, "The request could not be answered", exc_info=True)
-    return results.error(500, results.INTERNAL_ERROR)._replace(flags=Flag.SCRIPT)
+    return results.error(500, results.INTERNAL_ERROR)._replace(flags=flags)
 
 
 def _close(response: Any) -> None:

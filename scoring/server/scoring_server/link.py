@@ -45,6 +45,7 @@ class Link(asyncio.Protocol):
         self.batches = False
         self.stuck = False  # with one job: what was sent behind it is taken back
         self.since = 0.0  # when the last job was done, or the first one given to an idle worker
+        self._first = 0  # of the newest batch, its number
         self._pool = pool
         self._reader = ReplyReader()
         self._flow = Flow(process.progress, pool.flow_limits)
@@ -75,6 +76,7 @@ class Link(asyncio.Protocol):
         for index, job in enumerate(jobs):
             self._sender.add(job, oldest, more=index < more)
         self.in_flight.extend(jobs)
+        self._first = jobs[0].number
         if jobs[-1].alone:
             self.window = 0
 
@@ -264,7 +266,7 @@ class Link(asyncio.Protocol):
         """Once the worker's process is no more: (jobs that it had begun, jobs to be given to another).
 
         What it has begun does not run again, even where its reply was lost. Only of a batch no job is known to be the
-        cause: all are given to another, each alone.
+        cause: all are given to another, each alone; also those that were to have a try of their own.
         """
         progress = self.process.progress
         if self._trusted:
@@ -282,6 +284,9 @@ class Link(asyncio.Protocol):
                 job.begun = True
                 failed.append(job)
             else:
+                job.alone = (
+                    self.batches and progress.started >= self._first
+                )  # the batch has failed, and was gone through
                 again.append(job)
         self.in_flight.clear()
         return failed, again

@@ -19,7 +19,8 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def stay_with(link: socket.socket, parent: int) -> None:
     """Have this process pass over the signals to end. If `parent` is no longer its parent, it ends with `link` from
-    then on: as soon as the other end is closed, even while the script is at work.
+    then on: as soon as the other end is closed, even while the script is at work; but a signal during a call into C is
+    seen after it. It ends now where the other end is closed already.
 
     Whoever ends a service may signal all of its processes; the front makes of that what there is to be made. What the
     script forks takes the signals as ever, also one that comes at once: it is held back until that is so. Signals
@@ -30,7 +31,7 @@ def stay_with(link: socket.socket, parent: int) -> None:
 
     def pass_over(_number: int, _frame: object) -> None:
         nonlocal watched
-        if watched or os.getppid() == parent:
+        if watched or os.getppid() == parent or link.fileno() < 0:
             return
         watched = True
         try:
@@ -57,13 +58,20 @@ def stay_with(link: socket.socket, parent: int) -> None:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, pass_over)
     os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=forget)
+    if _has_hung_up(link.fileno(), 0):
+        os._exit(128 + signal.SIGTERM)
 
 
 def _end_with(number: int) -> None:
+    _has_hung_up(number, None)
+    os._exit(128 + signal.SIGTERM)
+
+
+def _has_hung_up(number: int, patience_ms: int | None) -> bool:
+    """Whether the other end of a socket is closed, or will be in that time; None waits for it."""
     poll = select.poll()
     poll.register(number, 0)  # a hang-up is told without being asked for
-    poll.poll()
-    os._exit(128 + signal.SIGTERM)
+    return bool(poll.poll(patience_ms))
 
 
 def end_with_parent(number: signal.Signals, parent: int) -> None:

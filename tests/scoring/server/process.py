@@ -164,7 +164,8 @@ class Server:
             status = self.process.wait(timeout)
         finally:
             self.process.kill()
-            self.process.wait()
+            if isinstance(self.process, subprocess.Popen):
+                self.process.wait()
         self.log.join()
         return status
 

@@ -100,6 +100,7 @@ class Together:
         deadline = time.monotonic() + 20
         while self.value("scoring_requests_in_flight") != count:
             assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def send(self, *requests: Any) -> list[Future[Answer]]:
         gate = self._folder / f"gate{next(self._numbers)}"
@@ -188,8 +189,9 @@ def test_an_input_that_hangs_fails_alone(tmp_path: Path) -> None:
 
 def test_nobody_waits_for_the_tries_after_the_own(tmp_path: Path) -> None:
     """Nor are they one request for the limit, though they take longer than that together."""
-    with batching(tmp_path, SCORING_TIMEOUT_MS="2000") as together:
-        bad, *others = together.send({"do": "raise"}, *({"do": "sleep", "seconds": 0.2, "n": n} for n in range(15)))
+    with batching(tmp_path, SCORING_TIMEOUT_MS="5000") as together:
+        apart = {"do": "raise", "apart": True, "seconds": 0}
+        bad, *others = together.send(apart, *({"do": "sleep", "seconds": 0.5, "n": n} for n in range(15)))
         _, waiting = wait(others, return_when=FIRST_COMPLETED)
         assert len(waiting) > 10
         assert bad.result().status == 500
@@ -198,10 +200,20 @@ def test_nobody_waits_for_the_tries_after_the_own(tmp_path: Path) -> None:
 
 
 def test_the_time_of_a_call_that_failed_is_not_that_of_the_first_try(tmp_path: Path) -> None:
-    with batching(tmp_path, SCORING_TIMEOUT_MS="3000") as together:
-        answers = together.answers(*({"do": "sleep", "seconds": 2, "apart": True, "n": n} for n in range(2)))
+    with batching(tmp_path, SCORING_TIMEOUT_MS="7000") as together:
+        answers = together.answers(*({"do": "sleep", "seconds": 4, "apart": True, "n": n} for n in range(2)))
         assert [each.json() for each in answers] == [{"n": n, "of": 1} for n in range(2)]
         assert together.server.log.count("is replaced") == 0
+
+
+def test_each_input_of_a_failed_batch_is_tried_once_more_whatever_becomes_of_the_others(tmp_path: Path) -> None:
+    with batching(tmp_path) as together:
+        kills = {"do": "die"}
+        inputs = [{"n": 0}, kills, {"n": 2}, kills, {"n": 4}, {"do": "raise", "apart": True, "seconds": 0, "n": 5}]
+        answers = together.answers(*inputs)
+        assert [answer.status for answer in answers] == [200, 500, 200, 500, 200, 500]
+        calls = [line.split("call of ")[1] for line in together.server.log.lines if "call of " in line]
+        assert sorted(calls[1:]) == ["1"] * 6 + ["6"]
 
 
 def test_a_try_that_hangs_fails_alone(tmp_path: Path) -> None:

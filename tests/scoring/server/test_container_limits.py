@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -61,6 +61,15 @@ def test_a_quota_of_cpu_limits_the_threads(image: str, cpus: float | None, threa
         assert {name: environ[name] for name in VARIABLES} == dict.fromkeys(VARIABLES, str(threads))
 
 
+def finish(sender: socket.socket, rest: bytes) -> bytes:
+    """Send the rest of a request; gives how the answer begins, nothing where the connection was reset."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        sender.sendall(rest)
+    with suppress(ConnectionResetError):
+        return sender.recv(12)
+    return b""
+
+
 def test_bodies_do_not_use_up_the_memory(image: str) -> None:
     """Though their senders, with 240 of the 200 MiB that there are, take all the time that they want."""
     limits = {"mem_limit": 200 * MEBIBYTE, "memswap_limit": 200 * MEBIBYTE, "restart_policy": {"Name": "always"}}
@@ -74,15 +83,11 @@ def test_bodies_do_not_use_up_the_memory(image: str) -> None:
         for sender in senders:
             with suppress(BrokenPipeError, ConnectionResetError):
                 sender.sendall(head + half)
-        refused = [sender for sender in senders if select.select([sender], [], [], 0.5)[0]]
-        assert 0 < len(refused) < len(senders)
         assert server.request("GET", "/").status == 200
-        for sender in refused:
-            sender.close()
-        for sender in senders:
-            if sender not in refused:
-                sender.sendall(half)
-                assert sender.recv(12) == b"HTTP/1.1 200"
+        begins = [finish(sender, half) for sender in senders]
+        assert set(begins) <= {b"HTTP/1.1 200", b"HTTP/1.1 503", b""}
+        assert 0 < begins.count(b"HTTP/1.1 200") < len(senders)
+        assert server.request("GET", "/").status == 200
         own.reload()
         assert (own.attrs["RestartCount"], own.attrs["State"]["StartedAt"]) == (0, started)
         assert server.log.count("is replaced") == 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .process import Server, app_root, await_end, later, running, write_script
+from .process import SERVER, Server, app_root, await_end, later, running, write_script
 
 
 def beginning_with(action: str) -> list[str]:
@@ -94,6 +96,19 @@ def test_nor_does_one_that_has_outlived_its_template(tmp_path: Path, busy: str) 
         assert server.score({"do": "pid"}).status == 200
         server.process.kill()
         await_end(worker)
+
+
+def test_who_finds_its_front_gone_ends() -> None:
+    code = (
+        "import os, socket\n"
+        "from scoring_server import orphans\n"
+        "mine, fronts = socket.socketpair()\n"
+        "orphans.stay_with(mine, os.getppid())\n"
+        "fronts.close()\n"
+        "orphans.stay_with(mine, os.getppid())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(SERVER)}, check=False)
+    assert done.returncode == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT, signal.SIGINT])

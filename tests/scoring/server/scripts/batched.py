@@ -14,6 +14,7 @@ def init():
 
 def run_batch(inputs):
     requests = [json.loads(each) for each in inputs]
+    print("call of", len(inputs))
     apart = [request["seconds"] for request in requests if request.get("apart")]
     if apart and len(inputs) > 1:
         time.sleep(max(apart))
