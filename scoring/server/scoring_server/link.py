@@ -277,17 +277,13 @@ class Link(asyncio.Protocol):
         for job in self.in_flight:
             if job is self._timed_out:
                 continue
-            if len(running) > 1 and job in running and not job.streaming:
-                job.alone = True
+            if job.number > progress.started or (len(running) > 1 and job in running and not job.streaming):
+                if self.batches and progress.started >= self._first:  # also those that were to have their own try
+                    job.alone = True
                 again.append(job)
-            elif job.number <= progress.started:
+            else:
                 job.begun = True
                 failed.append(job)
-            else:
-                job.alone = (
-                    self.batches and progress.started >= self._first
-                )  # the batch has failed, and was gone through
-                again.append(job)
         self.in_flight.clear()
         return failed, again
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
@@ -71,9 +72,9 @@ class Played:
     def send(self, *replies: Reply) -> None:
         self.link.sendall(b"".join(reply.encode(reply.number) for reply in replies))
 
-    def ready(self) -> None:
-        head = b'{"pid": %d, "style": "plain", "needs_meta": false, "batches": false, "swagger": {}}' % self.pid
-        self.send(Reply(Kind.READY, 0, 0, 0, head, b""))
+    def ready(self, *, batches: bool = False) -> None:
+        head = {"pid": self.pid, "style": "plain", "needs_meta": False, "batches": batches, "swagger": {}}
+        self.send(Reply(Kind.READY, 0, 0, 0, json.dumps(head).encode(), b""))
 
     async def requests(self, count: int) -> list[tuple[int, bytes]]:
         """The numbers and bodies of the next requests that come."""

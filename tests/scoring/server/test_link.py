@@ -243,6 +243,23 @@ async def test_nothing_runs_twice_when_a_worker_dies(front: Front) -> None:
     await waiting.assert_echoed()
 
 
+@played(1)
+async def test_what_is_to_run_alone_stays_so_when_a_worker_dies_before_it_begins(front: Front) -> None:
+    await front.pool.start()
+    both = front.submit(b"a", b"b")
+    (worker,) = front.launcher.started
+    worker.ready(batches=True)
+    assert await worker.requests(2) == [(1, b"a"), (2, b"b")]
+    worker.progress.start(1)
+    worker.progress.start(2)
+    for following in (1, 2):
+        worker.process.kill()
+        worker = await front.launcher.get(following)
+        worker.ready(batches=True)
+        assert await worker.requests(1) == [(1, b"a")]
+        assert [each.alone for each in both] == [True, True]
+
+
 @played(1, scoring_timeout_ms=300)
 async def test_a_worker_that_begins_nothing_in_time_fails_nobody(front: Front) -> None:
     (worker,) = await front.start()
