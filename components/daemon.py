@@ -205,7 +205,7 @@ def _connect(endpoint: str, tls: Any) -> Daemon:
             f"the Docker daemon at {endpoint or 'the default socket'} does not answer: {cause_of(error)}. "
             "Start it, or name another with DOCKER_HOST, 'docker context use' or the setting dockerHost."
         ) from None
-    client.api.timeout = over_ssh.ANSWER_SECONDS
+    client.api.timeout = over_ssh.REQUEST_SECONDS
     return Daemon(client, endpoint)
 
 

@@ -16,7 +16,7 @@ from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnection, UnixH
 
 SCHEME = "ssh://"
 CONNECT_SECONDS = 20
-ANSWER_SECONDS = 300
+REQUEST_SECONDS = 300
 """How long a daemon may be at one request: a busy machine takes more than a minute to start many containers at once."""
 ENDING_SECONDS = 2
 ANY_SOCKET = "unix:///by-ssh"
@@ -25,13 +25,13 @@ ANY_SOCKET = "unix:///by-ssh"
 
 def docker_client(address: str, **options: Any) -> docker.DockerClient:
     """Return a client of the daemon at `address`, empty for the default one; options are the docker package's."""
-    known = {"timeout": ANSWER_SECONDS, **options}
+    known = {"timeout": REQUEST_SECONDS, **options}
     return OverSsh(address, **known) if address.startswith(SCHEME) else docker.DockerClient(address or None, **known)
 
 
 def api_client(address: str, **options: Any) -> docker.APIClient:
     """Return a client of the daemon's interface, likewise."""
-    known = {"timeout": ANSWER_SECONDS, **options}
+    known = {"timeout": REQUEST_SECONDS, **options}
     return ApiOverSsh(address, **known) if address.startswith(SCHEME) else docker.APIClient(address, **known)
 
 

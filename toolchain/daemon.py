@@ -51,7 +51,7 @@ class Daemon:
     architecture: str
     api: str = FIRST_API
 
-    def client(self, timeout: int = over_ssh.ANSWER_SECONDS) -> docker.DockerClient:
+    def client(self, timeout: int = over_ssh.REQUEST_SECONDS) -> docker.DockerClient:
         """A connection to it; `timeout` in seconds."""
         return connect(self.endpoint, timeout, self.api)
 

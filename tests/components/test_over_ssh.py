@@ -97,7 +97,7 @@ def test_a_daemon_answers_by_ssh(far: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["unix:///run/docker.sock", HOST])
-@pytest.mark.parametrize(("options", "expected"), [({}, over_ssh.ANSWER_SECONDS), ({"timeout": 5}, 5)])
+@pytest.mark.parametrize(("options", "expected"), [({}, over_ssh.REQUEST_SECONDS), ({"timeout": 5}, 5)])
 def test_a_busy_daemon_has_time_to_answer(address: str, options: dict[str, int], expected: int) -> None:
     with contextlib.closing(over_ssh.api_client(address, version="1.44", **options)) as client:
         assert client.timeout == expected
@@ -126,7 +126,7 @@ def test_a_log_is_followed_to_its_end(far: Path) -> None:
 def test_the_components_reach_it(far: Path) -> None:
     found = daemon.connect(f"{HOST}{far}")
     assert found.platform() == "linux/arm64"
-    assert found.client.api.timeout == over_ssh.ANSWER_SECONDS
+    assert found.client.api.timeout == over_ssh.REQUEST_SECONDS
     found.client.close()
 
 
